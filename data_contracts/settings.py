@@ -1,0 +1,113 @@
+"""The settings of contracts: which there are, their types and their limits.
+
+Belongs here: the shape of what a company may change. Must not be here: the values (they are in the YAML), or their use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, ValidationError
+
+from data_contracts.model import Column, ContractError
+
+Dimension = Literal["product_quality", "service_quality", "reputation", "transparency", "values"]
+Score = Annotated[float, Field(ge=0, le=100)]
+Risk = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    """No settings: what a contract has that is not named below."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class PurchaseSettings(Settings):
+    """When an order has matured, what counts as its failure, and the windows of both scores."""
+
+    order_maturity_days: PositiveInt
+    fault_reasons: list[str]
+    unexplained_returns: Literal["ordinary", "failure"]
+    due_intervals: PositiveFloat
+    half_life_days: PositiveFloat
+    activity_window_days: PositiveInt
+    horizon_days: PositiveInt
+
+
+class ComplaintSettings(Settings):
+    """How quickly a complaint must be answered and resolved, and which dimension it speaks of."""
+
+    response_hours: PositiveFloat
+    resolution_days: PositiveFloat
+    dimension_of_category: dict[str, Dimension | None]
+    rejected_resolutions: list[str]
+
+
+class ChurnSettings(Settings):
+    """Which definition of a lost customer holds."""
+
+    label: Literal["auto", "declared", "silent"]
+
+
+class ScoreSettings(Settings):
+    """Lower limits of the bands."""
+
+    trust_bands: dict[str, Score]
+    churn_bands: dict[str, Risk]
+
+
+class SegmentSettings(Settings):
+    """How small a group may be and still be shown."""
+
+    minimum_customers: PositiveInt
+
+
+_SETTINGS: Mapping[str, type[Settings]] = MappingProxyType(
+    {
+        "purchases": PurchaseSettings,
+        "complaints": ComplaintSettings,
+        "churn": ChurnSettings,
+        "customer_scores": ScoreSettings,
+        "segment_summary": SegmentSettings,
+    }
+)
+
+_KEYED_BY: Mapping[str, str] = MappingProxyType(
+    {"dimension_of_category": "category", "trust_bands": "trust_band", "churn_bands": "churn_band"}
+)
+"""Settings that say something of every allowed value of a column."""
+
+
+def checked_settings(
+    name: str, values: Mapping[str, JsonValue], columns: tuple[Column, ...]
+) -> Mapping[str, JsonValue]:
+    """The settings of a contract, complete and of the right types.
+
+    Parameters
+    ----------
+    name : str
+        Name of the contract.
+    values : mapping
+        Settings as written.
+    columns : tuple of Column
+        Columns of the contract; settings keyed by a column's values must name each of its allowed values.
+
+    Raises
+    ------
+    ContractError
+        If a setting is missing, unknown, of the wrong type or out of its limits.
+    """
+    try:
+        settings = _SETTINGS.get(name, Settings).model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ContractError(f"setting {place}: {first['msg'][:1].lower()}{first['msg'][1:]}") from None
+    dumped = settings.model_dump()
+    allowed = {column.name: set(column.allowed) for column in columns}
+    for setting, column in _KEYED_BY.items():
+        if setting in dumped and set(dumped[setting]) != allowed.get(column):
+            raise ContractError(f"setting {setting}: must name each allowed value of {column}, and no other")
+    return MappingProxyType(dict(values))

@@ -1,0 +1,177 @@
+"""The command line: ``trust``.
+
+Belongs here: arguments, and how results look in a terminal. Must not be here: what the commands do.
+Heavy libraries are imported inside the commands, so that help is quick.
+"""
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.errors import UserError
+
+if TYPE_CHECKING:
+    from pipelines.night import Step
+
+app = typer.Typer(
+    help="How far customers trust the company, and whom it is about to lose, from what they do.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+importer = typer.Typer(help="Turn known public logs into landing files.", no_args_is_help=True)
+app.add_typer(importer, name="import")
+
+LandingOption = Annotated[
+    Path | None, typer.Option("--landing", help="Landing zone. Default: TRUST_LANDING or ./landing")
+]
+WarehouseOption = Annotated[
+    Path | None, typer.Option("--warehouse", help="Folder of the warehouse. Default: TRUST_WAREHOUSE or ./warehouse")
+]
+AsOfOption = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Business day. Default: the newest landing day")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only")]
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write: OUT/landing/… and OUT/truth.parquet")],
+    customers: Annotated[int, typer.Option(min=1, help="Customers")] = 1000,
+    days: Annotated[int, typer.Option(min=60, help="Days of history")] = 730,
+    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same company")] = 1,
+    company: Annotated[str, typer.Option(help="Kind of company")] = "retail",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in OUT")] = False,
+) -> None:
+    """Simulate a company whose customers' true trust is known, as landing files.
+
+    Example: trust simulate simulated --customers 1000 --days 730 --seed 1
+    """
+    from pipelines.landing_files import write_company
+    from trust_models.simulation import simulate as simulate_company
+
+    written = write_company(
+        simulate_company(customers=customers, days=days, seed=seed, company=company), out, overwrite=overwrite
+    )
+    print(written)
+
+
+@importer.command("online-retail")
+def online_retail(
+    file: Annotated[Path, typer.Argument(help="The UCI Online Retail log as Parquet")],
+    landing: LandingOption = None,
+) -> None:
+    """Write the UCI Online Retail log as one purchases delivery a day.
+
+    Example: trust import online-retail online_retail.parquet --landing landing
+    """
+    from pipelines.online_retail import import_online_retail
+    from pipelines.settings import Settings
+
+    print(import_online_retail(file, Settings.from_environment(landing=landing).landing))
+
+
+@app.command()
+def run(
+    landing: LandingOption = None,
+    warehouse: WarehouseOption = None,
+    as_of: AsOfOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run one night: load what was delivered, score every customer, publish.
+
+    Example: trust run --landing landing --warehouse warehouse --as-of 2026-01-31
+    """
+    _run("nightly", landing, warehouse, as_of, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def train(
+    landing: LandingOption = None,
+    warehouse: WarehouseOption = None,
+    as_of: AsOfOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Refit both models as of a day and evaluate them; only what is better is promoted.
+
+    Example: trust train --as-of 2026-01-31
+    """
+    _run("training", landing, warehouse, as_of, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def explain(
+    customer_id: Annotated[str, typer.Argument(help="The customer")],
+    warehouse: WarehouseOption = None,
+    lang: Annotated[str, typer.Option(help="en or zh")] = "en",
+    as_json: JsonOption = False,
+) -> None:
+    """Show the scores, evidence, reasons and history of one customer.
+
+    Example: trust explain C000042
+    """
+    from pipelines.explaining import explanation, render
+    from pipelines.settings import Settings
+
+    if lang not in ("en", "zh"):
+        raise UserError(f"--lang {lang}: choose en or zh")
+    told = explanation(Settings.from_environment(warehouse=warehouse), customer_id)
+    print(json.dumps(told, default=str, ensure_ascii=False, indent=2) if as_json else render(told, lang))
+
+
+def _run(
+    job: str, landing: Path | None, warehouse: Path | None, as_of: datetime | None, *, as_json: bool, quiet: bool
+) -> None:
+    from data_contracts import landing_contracts
+    from pipelines.landing import newest_day
+    from pipelines.settings import Settings
+
+    settings = Settings.from_environment(landing, warehouse)
+    newest = newest_day(settings.landing, tuple(contract.name for contract in landing_contracts()))
+    day = as_of.date() if as_of else newest
+    _run_job(settings, job, day, as_json=as_json, quiet=quiet)
+
+
+def _run_job(settings: object, job: str, day: date, *, as_json: bool, quiet: bool) -> None:
+    from pipelines.night import run_job
+    from pipelines.settings import Settings
+    from pipelines.summary import render, summary
+
+    assert isinstance(settings, Settings)
+    is_shown = not (quiet or as_json)
+    if is_shown:
+        print(f"{'Training' if job == 'training' else 'Night'} of {day}", flush=True)
+    outcome = run_job(settings, job, day, _show if is_shown else _hide)
+    told = summary(settings, job, day, outcome)
+    if as_json:
+        print(json.dumps(told, default=str, ensure_ascii=False, indent=2))
+    elif outcome.is_ok and not quiet:
+        print(render(told))
+    for error in outcome.errors:
+        print(f"error: {error}", file=sys.stderr)
+    if not outcome.is_ok:
+        raise typer.Exit(1)
+
+
+def _show(step: "Step") -> None:
+    rows = "" if step.rows is None else f"{step.rows:>12,} rows"
+    print(f"  {step.name:<34}{rows:<18}{step.seconds:>7.1f} s", flush=True)
+
+
+def _hide(_: "Step") -> None:
+    """Nothing is shown."""
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend ends in one line and exit code 1."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

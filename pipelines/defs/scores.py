@@ -1,0 +1,68 @@
+"""Scores: what is known of every customer as of the day, and what the models make of it.
+
+Belongs here: evidence, features and scores as assets. Must not be here: their meaning (see ``trust_models``).
+"""
+
+from datetime import date
+
+import dagster as dg
+
+from pipelines.models import in_use
+from pipelines.partitions import delivery_days
+from pipelines.scoring import score, take_snapshot
+from pipelines.staging import TABLES
+from pipelines.warehouse import Warehouse
+
+FEATURES = {
+    "evidence_statistics": "Trials that went well and badly, faded: one row per customer, stream and event day.",
+    "evidence": "What the trials add up to as of the day: one row per customer.",
+    "evidence_before": "The same thirty days earlier, for the change of the score: one row per customer.",
+    "trial_counts": "Trials and failures as they were, for words: one row per customer and stream.",
+    "customer_features": "What the churn model reads as of the day: one row per customer.",
+    "customer_status": "Active, lapsed or churned, and the groups a customer belongs to: one row per customer.",
+}
+SCORES = {
+    "customer_days": "Trust and churn scores, every night kept: one row per customer and as-of day.",
+    "reasons": "Why: one row per customer, score and rank, of the newest night.",
+    "nights": "What was scored when, with which models: one row per as-of day.",
+}
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            ["features", name],
+            deps=[["models", "models"], *(["staging", table] for table in TABLES)],
+            description=text,
+            group_name="features",
+            kinds={"polars"},
+        )
+        for name, text in FEATURES.items()
+    ],
+    partitions_def=delivery_days,
+)
+def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]):
+    as_of = date.fromisoformat(context.partition_key)
+    rows = take_snapshot(warehouse, as_of, in_use(warehouse, as_of))
+    for name in FEATURES:
+        yield dg.MaterializeResult(["features", name], metadata={"dagster/row_count": rows[name]})
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            ["scores", name],
+            deps=[["features", table] for table in FEATURES],
+            description=text,
+            group_name="scores",
+            kinds={"scikitlearn"},
+        )
+        for name, text in SCORES.items()
+    ],
+    partitions_def=delivery_days,
+)
+def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]):
+    as_of = date.fromisoformat(context.partition_key)
+    rows = score(warehouse, as_of, in_use(warehouse, as_of), context.run_id)
+    for name in SCORES:
+        yield dg.MaterializeResult(["scores", name], metadata={"dagster/row_count": rows[name]})

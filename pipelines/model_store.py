@@ -1,0 +1,120 @@
+"""The model store: models as skops files with a JSON card each, and the register that says which one is in use.
+
+Belongs here: writing, finding, verifying and reading models. Must not be here: fitting or applying them.
+
+A model is found through ``meta.models``, never by looking into the folder, and is refused unless its file has the
+fingerprint on its card and holds only types that are named here.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import joblib
+import skops.io
+
+from pipelines.errors import UserError
+from pipelines.warehouse import Warehouse
+from trust_models.churn_model import TRUSTED_TYPES as CHURN_TYPES
+
+TRUSTED_TYPES = (*CHURN_TYPES, "trust_models.trust.TrustEstimator")
+
+_MODELS = """
+create table if not exists meta.models (
+    kind varchar not null, version varchar not null, trained_as_of date not null, is_promoted boolean not null,
+    file varchar not null, card varchar not null
+)"""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One model of the register.
+
+    Parameters
+    ----------
+    kind : {"trust", "experience", "churn"}
+        What the model gives.
+    version : str
+        The day it was trained as of and a fingerprint of its parameters.
+    trained_as_of : date
+        The last day whose knowledge it was trained on.
+    is_promoted : bool
+        Whether it may be used.
+    file : str
+        Path inside the warehouse folder.
+    card : dict
+        What was trained, on what, how good it is, with which libraries, and the SHA-256 of the file.
+    """
+
+    kind: str
+    version: str
+    trained_as_of: date
+    is_promoted: bool
+    file: str
+    card: dict[str, Any]
+
+
+def save(
+    warehouse: Warehouse, kind: str, model: Any, trained_as_of: date, card: dict[str, Any], *, is_promoted: bool
+) -> Registered:
+    """Store a model and register it; a model of the same kind and day is replaced."""
+    version = f"{trained_as_of}.{joblib.hash(model)[:8]}"
+    folder = warehouse.settings.warehouse / "models" / f"{kind}-{version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    content = skops.io.dumps(model)
+    told = {"kind": kind, "version": version, "trained_as_of": str(trained_as_of), **card}
+    told["sha256"] = hashlib.sha256(content).hexdigest()
+    _write(folder / "model.skops", content)
+    _write(folder / "card.json", json.dumps(told, indent=2, ensure_ascii=False, default=str).encode())
+    file = (folder / "model.skops").relative_to(warehouse.settings.warehouse).as_posix()
+    with warehouse.transaction():
+        warehouse.run(_MODELS)
+        warehouse.run("delete from meta.models where kind = ? and trained_as_of = ?", (kind, trained_as_of))
+        row = (kind, version, trained_as_of, is_promoted, file, json.dumps(told, default=str))
+        warehouse.run("insert into meta.models values (?, ?, ?, ?, ?, ?)", row)
+    return Registered(kind, version, trained_as_of, is_promoted, file, told)
+
+
+def newest(warehouse: Warehouse, kind: str, day: date, *, only_promoted: bool = True) -> Registered | None:
+    """The newest model of a kind that was trained with what was known by a day, or None."""
+    warehouse.run(_MODELS)
+    rows = warehouse.run(
+        "select kind, version, trained_as_of, is_promoted, file, card from meta.models"
+        " where kind = ? and trained_as_of <= ? and (is_promoted or not ?) order by trained_as_of desc limit 1",
+        (kind, day, only_promoted),
+    )
+    return Registered(*rows[0][:5], json.loads(rows[0][5])) if rows else None
+
+
+def load(warehouse: Warehouse, registered: Registered) -> Any:
+    """Read a model.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, is not the one that was registered, or holds a type that no model of ours has.
+    """
+    path = warehouse.settings.warehouse / registered.file
+    advice = "run 'trust train' to make a new one"
+    if not path.is_file():
+        raise UserError(f"{path}: the model {registered.version} is missing; {advice}, or restore the file")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != registered.card["sha256"]:
+        raise UserError(f"{path}: is not the file that was registered (SHA-256 differs); {advice}, or restore the file")
+    untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
+    if untrusted:
+        raise UserError(f"{path}: holds the type {untrusted[0]}, which no model of ours has; {advice}")
+    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+
+
+def _write(path: Path, content: bytes) -> None:
+    building = path.with_name(f".{path.name}.building")
+    with building.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(building, path)

@@ -1,0 +1,203 @@
+"""The models of a night: found, or trained first where there are none for its training day.
+
+Belongs here: which models serve which night, training as a step, what is promoted, and what people are told of it.
+Must not be here: fitting (see ``trust_models.training``) or files (see ``model_store``).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+
+import polars as pl
+
+from pipelines.model_store import Registered, load, newest, save
+from pipelines.scoring_settings import scoring_settings
+from pipelines.staging import event_log
+from pipelines.warehouse import Warehouse
+from trust_models.as_of import EventLog
+from trust_models.churn import ChurnTraining
+from trust_models.churn_model import ChurnModel
+from trust_models.rhythm import RhythmReference
+from trust_models.training import TrustTraining, fit_churn, fit_trust, log_loss_of, newest_matured, training_day
+from trust_models.trust import TrustEstimator
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "skops")
+
+
+@dataclass(frozen=True)
+class ModelsInUse:
+    """The models that score a night.
+
+    Parameters
+    ----------
+    trust, churn : Registered
+        What the register says of them.
+    trust_estimator, experience_estimator : TrustEstimator
+        Trust from all streams, and from experience alone.
+    churn_model : ChurnModel
+        The promoted model, or the best baseline.
+    rhythm : RhythmReference or None
+        The rhythm of purchases that came with the trust model.
+    """
+
+    trust: Registered
+    churn: Registered
+    trust_estimator: TrustEstimator
+    experience_estimator: TrustEstimator
+    churn_model: ChurnModel
+    rhythm: RhythmReference | None
+
+    @property
+    def churn_basis(self) -> str:
+        """``model``, or the baseline that gives the number."""
+        return self.churn_model.basis
+
+
+def is_trained(warehouse: Warehouse, night: date) -> bool:
+    """Whether the models that a night needs have been trained."""
+    found = newest(warehouse, "trust", night, only_promoted=False)
+    return found is not None and found.trained_as_of >= training_day(night, _first_order(warehouse))
+
+
+def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
+    """The newest models that may be used for a night: trained with what was known by then, promoted, verified.
+
+    Where no churn model was ever promoted by then, the best baseline of the newest training stands in.
+    """
+    trust = newest(warehouse, "trust", night)
+    churn = newest(warehouse, "churn", night) or newest(warehouse, "churn", night, only_promoted=False)
+    assert trust is not None, "training comes before scoring"
+    assert churn is not None, "training comes before scoring"
+    experience = newest(warehouse, "experience", night)
+    assert experience is not None, "both trust models are stored together"
+    rhythm = trust.card["rhythm"]
+    return ModelsInUse(
+        trust,
+        churn,
+        load(warehouse, trust),
+        load(warehouse, experience),
+        load(warehouse, churn),
+        None if rhythm is None else RhythmReference(**rhythm),
+    )
+
+
+def train(warehouse: Warehouse, night: date, *, is_refit: bool) -> dict[str, Any]:
+    """Train both models and register them.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        With staging tables.
+    night : date
+        The night that needs the models.
+    is_refit : bool
+        True for a wanted refit: as of ``night`` itself, and the churn model must beat the champion too.
+        False for a night that found no models: as of its training day.
+
+    Returns
+    -------
+    dict
+        What was trained, for people and metadata.
+    """
+    settings = scoring_settings(warehouse.settings)
+    log = event_log(warehouse)
+    day = night if is_refit else training_day(night, _first_order(warehouse))
+    champion = newest(warehouse, "churn", day) if is_refit else None
+    trust = fit_trust(log, day, settings)
+    churn, definition = fit_churn(log, day, settings, trust.rhythm)
+    notes = [(note.text_en, note.text_zh) for note in churn.notes]
+    is_promoted = churn.is_promoted
+    if champion is not None and champion.trained_as_of < day and is_promoted and churn.candidate is not None:
+        is_promoted, note = _challenge(log, warehouse, champion, churn, day, trust.rhythm)
+        notes.append(note)
+    registered = _register(warehouse, day, trust, churn, definition, notes, is_promoted=is_promoted)
+    _keep_evaluation(warehouse, churn, registered)
+    return {"trained_as_of": str(day), "churn": churn.chosen, "is_promoted": is_promoted, "notes": notes}
+
+
+def _challenge(
+    log: EventLog,
+    warehouse: Warehouse,
+    champion: Registered,
+    churn: ChurnTraining,
+    day: date,
+    rhythm: RhythmReference | None,
+) -> tuple[bool, tuple[str, str]]:
+    """Whether the challenger has the lower log loss on the newest matured snapshot, and the verdict in words."""
+    snapshot = newest_matured(log, day, scoring_settings(warehouse.settings), rhythm)
+    old = log_loss_of(load(warehouse, champion), snapshot)
+    new = float(_metric(churn.quality, "model", "log_loss"))
+    won = new < old
+    verdict = ("replaces", "取代") if won else ("does not replace", "未能取代")
+    english = f"The new churn model {verdict[0]} the champion {champion.version}: log loss {new:.4f} against {old:.4f}"
+    return won, (english, f"新的流失模型{verdict[1]}现任模型 {champion.version}：对数损失 {new:.4f} 对 {old:.4f}")
+
+
+def _metric(quality: pl.DataFrame, basis: str, metric: str) -> Any:
+    return quality.filter((pl.col("basis") == basis) & (pl.col("metric") == metric))["value"].item()
+
+
+def _register(
+    warehouse: Warehouse,
+    day: date,
+    trust: TrustTraining,
+    churn: ChurnTraining,
+    definition: str,
+    notes: list[tuple[str, str]],
+    *,
+    is_promoted: bool,
+) -> Registered:
+    """Store the three models with their cards; returns the churn model's entry."""
+    shared = {
+        "library_versions": {name: version(name) for name in LIBRARIES},
+        "software_version": version("indirect-trust"),
+        "data_window": [str(_first_order(warehouse)), str(day)],
+    }
+    rhythm = None if trust.rhythm is None else vars(trust.rhythm)
+    for kind, estimator in trust.estimators._asdict().items():
+        card = shared | {"streams": _streams(estimator), "customers": trust.customers, "rhythm": rhythm}
+        save(warehouse, kind, estimator, day, card, is_promoted=True)
+    card = shared | {
+        "features": churn.model.feature_names_,
+        "basis": churn.model.basis,
+        "chosen": churn.chosen,
+        "definition": definition,
+        "quality": churn.quality.rows(named=True),
+        "snapshots": churn.snapshots.rows(named=True),
+        "notes": notes,
+    }
+    return save(warehouse, "churn", churn.model, day, card, is_promoted=is_promoted)
+
+
+def _streams(estimator: TrustEstimator) -> list[dict[str, Any]]:
+    """What each stream says of trust: its base rate (logit), its loading and its concentration."""
+    return [
+        {
+            "stream": name,
+            "has_trials": bool(estimator.has_trials_[place]),
+            "intercept": float(estimator.intercepts_[place]),
+            "loading": float(estimator.loadings_[place]),
+            "concentration": float(estimator.concentrations_[place]),
+        }
+        for place, name in enumerate(estimator.streams_)
+    ]
+
+
+def _keep_evaluation(warehouse: Warehouse, churn: ChurnTraining, registered: Registered) -> None:
+    basis = pl.col("basis")
+    rows = churn.quality.select(
+        "as_of",
+        model=pl.lit("churn"),
+        model_version=pl.lit(registered.version),
+        estimator=basis.str.strip_prefix("baseline:"),
+        is_baseline=basis.str.starts_with("baseline:"),
+        metric="metric",
+        value="value",
+    )
+    warehouse.replace_part("meta.model_evaluations", rows, "model_version = ?", (registered.version,))
+
+
+def _first_order(warehouse: Warehouse) -> date:
+    first: date = warehouse.value("select min(ordered_date) from staging.orders")
+    return first

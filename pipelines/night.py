@@ -1,0 +1,154 @@
+"""One night, in this process: a Dagster job run with progress, and what came out of it in words.
+
+Belongs here: running a job for a day, following its steps, and naming what stopped it.
+Must not be here: what the steps do (see ``defs/``), or how a terminal shows it (see ``cli``).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry
+
+from pipelines.errors import UserError
+from pipelines.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Parameters
+    ----------
+    is_ok : bool
+        Whether every step ran and every blocking check passed.
+    errors : list of str
+        What stopped the run, one line each.
+    warnings : list of str
+        Checks that warn.
+    run_id : str
+        Dagster's id of the run.
+    """
+
+    is_ok: bool
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A table that was made: its name, rows and seconds."""
+
+    name: str
+    rows: int | None
+    seconds: float
+
+
+def run_job(settings: Settings, job: str, as_of: date, on_step: Callable[[Step], None]) -> Outcome:
+    """Run a job of the code location for one day.
+
+    Raises
+    ------
+    UserError
+        If there can be no night of that day.
+    """
+    _export(settings)
+    with _at_root(), DagsterInstance.get() as instance:
+        from pipelines.definitions import defs
+
+        definition = defs().resolve_job_def(job)
+        _refuse_unknown_day(definition, as_of)
+        run_id = dg._core.utils.make_new_run_id()
+        follower = _Follower(on_step)
+        instance.add_event_listener(run_id, follower)
+        result = definition.execute_in_process(
+            partition_key=as_of.isoformat(),
+            instance=instance,
+            raise_on_error=False,
+            run_id=run_id,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    return Outcome(result.success and not follower.errors, follower.errors, follower.warnings, run_id)
+
+
+class _Follower:
+    """Listens to a run's events: reports tables made, keeps errors and warnings in words."""
+
+    def __init__(self, on_step: Callable[[Step], None]) -> None:
+        self.on_step = on_step
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
+        self._started: dict[str, float] = {}
+
+    def __call__(self, entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.event_type is DagsterEventType.STEP_START and event.step_key:
+            self._started[event.step_key] = entry.timestamp
+        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
+            self._materialized(event, entry.timestamp)
+        elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+            self._checked(event)
+        elif event.event_type is DagsterEventType.STEP_FAILURE:
+            self._failed(event)
+
+    def _materialized(self, event: DagsterEvent, moment: float) -> None:
+        materialization = event.step_materialization_data.materialization
+        rows = materialization.metadata.get("dagster/row_count")
+        name = ".".join(materialization.asset_key.path)
+        seconds = moment - self._started.get(event.step_key or "", moment)
+        self.on_step(Step(name, None if rows is None else int(str(rows.value)), seconds))
+
+    def _checked(self, event: DagsterEvent) -> None:
+        evaluation = event.asset_check_evaluation_data
+        if not evaluation.passed:
+            is_warning = evaluation.severity is dg.AssetCheckSeverity.WARN
+            (self.warnings if is_warning else self.errors).append(evaluation.description or evaluation.check_name)
+
+    def _failed(self, event: DagsterEvent) -> None:
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is None or error.cls_name == "DagsterAssetCheckFailedError":
+            return
+        words = error.message.strip().removeprefix("pipelines.errors.").removeprefix("UserError: ")
+        known = error.cls_name == "UserError"
+        self.errors.append(
+            words if known else f"{event.step_key}: {words.splitlines()[0] if words else error.cls_name}"
+        )
+
+
+def _export(settings: Settings) -> None:
+    """Tell the code location where to work: it reads the environment, like any Dagster process."""
+    os.environ["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME", str(ROOT))
+    os.environ["TRUST_LANDING"] = str(settings.landing)
+    os.environ["TRUST_WAREHOUSE"] = str(settings.warehouse)
+
+
+@contextmanager
+def _at_root() -> Iterator[None]:
+    """Dagster's storage lies relative to the project's root."""
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _refuse_unknown_day(job: dg.JobDefinition, as_of: date) -> None:
+    days = job.partitions_def
+    if days is None or days.has_partition_key(as_of.isoformat()):
+        return
+    first, last = days.get_first_partition_key(), days.get_last_partition_key()
+    raise UserError(
+        f"--as-of {as_of}: there can be no night of that day; choose one from {first} (first delivery) to {last}"
+    )

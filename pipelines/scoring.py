@@ -1,0 +1,184 @@
+"""Scoring a night: tables in, pure calls, tables out.
+
+Belongs here: which tables a night reads and writes. Must not be here: models, features, or Dagster.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
+
+import polars as pl
+
+from pipelines.actions import actions
+from pipelines.models import ModelsInUse
+from pipelines.scoring_settings import scoring_settings
+from pipelines.staging import event_log, reporting_currency
+from pipelines.warehouse import Warehouse, __version__
+from trust_models.as_of import EventLog
+from trust_models.churn_model import risk_band
+from trust_models.churn_settings import ChurnSettings
+from trust_models.labels import snapshot_days
+from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
+from trust_models.trust_reasons import reasons as trust_reasons
+from trust_models.trust_scores import trust_scores
+
+CHANGE_DAYS = 30
+REASONS = 3
+RECONSTRUCTED_MONTHS = 12
+
+
+def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dict[str, int]:
+    """Write what is known of every customer as of a day; returns the rows of each ``features`` table."""
+    settings = scoring_settings(warehouse.settings)
+    log = event_log(warehouse)
+    snapshot = take_evidence(log, as_of, settings, models.rhythm)
+    before = take_evidence(log, as_of - timedelta(days=CHANGE_DAYS), settings, models.rhythm)
+    tables = {
+        "evidence_statistics": _plain(snapshot.statistics),
+        "evidence": snapshot.evidence,
+        "evidence_before": before.evidence,
+        "trial_counts": _plain(snapshot.counts),
+        "customer_features": take_features(snapshot, settings),
+        "customer_status": take_status(snapshot, settings),
+    }
+    for name, frame in tables.items():
+        warehouse.replace(f"features.{name}", frame)
+    return {name: len(frame) for name, frame in tables.items()}
+
+
+def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -> dict[str, int]:
+    """Score every customer of the snapshot of a day; returns the rows of each ``scores`` table."""
+    days = _customer_days(warehouse, as_of, models)
+    reasons = _reasons(warehouse, as_of, models)
+    night = _night(warehouse, as_of, models, days, run_id)
+    warehouse.replace_part("scores.customer_days", days, "as_of = ? and not is_reconstructed", (as_of,))
+    warehouse.replace_part("scores.nights", night, "as_of = ?", (as_of,))
+    if as_of == warehouse.value("select max(as_of) from scores.nights"):
+        warehouse.replace("scores.reasons", reasons)
+        warehouse.replace("meta.actions", actions())
+    return {"customer_days": len(days), "reasons": len(reasons), "nights": 1}
+
+
+def reconstruct_history(warehouse: Warehouse, models: ModelsInUse) -> int:
+    """Score past month ends again under a newly trained trust model, so that trends exist from day one.
+
+    The rows carry no churn risk: the model has seen what followed those days, and a risk told afterwards is no
+    forecast. Rows of a model trained later stay. Returns the number of rows written.
+    """
+    settings = scoring_settings(warehouse.settings)
+    log = event_log(warehouse)
+    first: date = warehouse.value("select min(ordered_date) from staging.orders")
+    days = snapshot_days(
+        first_order=first, known_at=models.trust.trained_as_of, horizon_days=0, most=RECONSTRUCTED_MONTHS
+    )
+    return sum(_reconstruct(warehouse, log, day, settings, models) for day in days)
+
+
+def _reconstruct(
+    warehouse: Warehouse, log: EventLog, day: date, settings: ScoringSettings, models: ModelsInUse
+) -> int:
+    version_held = (
+        warehouse.value("select max(trust_model_version) from scores.customer_days where as_of = ? and is_reconstructed", (day,))
+        if warehouse.has_table("scores.customer_days")
+        else None
+    )
+    if version_held is not None and version_held > models.trust.version:
+        return 0
+    snapshot = take_evidence(log, day, settings, models.rhythm)
+    rows = _trust(snapshot.evidence, models).join(
+        take_status(snapshot, settings), on="customer_id", how="left", validate="1:1", maintain_order="left"
+    )
+    rows = rows.with_columns(
+        as_of=pl.lit(day),
+        open_complaints=pl.lit(None, pl.Int64),
+        trust_change_30d=pl.lit(None, pl.Float64),
+        churn_risk=pl.lit(None, pl.Float64),
+        churn_basis=pl.lit(None, pl.String),
+        trust_model_version=pl.lit(models.trust.version),
+        churn_model_version=pl.lit(None, pl.String),
+        churn_band=pl.lit(None, pl.String),
+        is_reconstructed=pl.lit(value=True),
+    )
+    warehouse.replace_part("scores.customer_days", rows, "as_of = ? and is_reconstructed", (day,))
+    return len(rows)
+
+
+def _customer_days(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:
+    trust = _trust(warehouse.table("features.evidence").sort("customer_id"), models)
+    before = _trust(warehouse.table("features.evidence_before").sort("customer_id"), models)
+    change = before.select("customer_id", trust_score_before="trust_score")
+    status = warehouse.table("features.customer_status")
+    risk = _risk(warehouse, models)
+    is_churned = pl.col("churn_status") == "churned"
+    has_complaints = bool(warehouse.value("select count(*) > 0 from staging.complaints where known_from <= ?", (as_of,)))
+    return (
+        trust.join(status, on="customer_id", how="left", validate="1:1")
+        .join(risk, on="customer_id", how="left", validate="1:1")
+        .join(change, on="customer_id", how="left", validate="1:1")
+        .with_columns(
+            as_of=pl.lit(as_of),
+            trust_change_30d=pl.col("trust_score") - pl.col("trust_score_before"),
+            churn_risk=pl.when(is_churned).then(1.0).otherwise("churn_risk"),
+            churn_basis=pl.when(is_churned).then(pl.lit("record")).otherwise(pl.lit(models.churn_basis)),
+            open_complaints=pl.when(pl.lit(has_complaints)).then("open_complaints"),
+            trust_model_version=pl.lit(models.trust.version),
+            churn_model_version=pl.lit(models.churn.version),
+            is_reconstructed=pl.lit(value=False),
+        )
+        .with_columns(churn_band=risk_band(pl.col("churn_risk"), limits=ChurnSettings().band_limits))
+        .drop("trust_score_before")
+        .sort("customer_id")
+    )
+
+
+def _trust(evidence: pl.DataFrame, models: ModelsInUse) -> pl.DataFrame:
+    return trust_scores(evidence, models.trust_estimator, models.experience_estimator)
+
+
+def _risk(warehouse: Warehouse, models: ModelsInUse) -> pl.DataFrame:
+    features = warehouse.table("features.customer_features").sort("customer_id")
+    return features.select("customer_id").with_columns(churn_risk=models.churn_model.predict_risk(features))
+
+
+def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:
+    evidence = warehouse.table("features.evidence").sort("customer_id")
+    counts = warehouse.table("features.trial_counts")
+    features = warehouse.table("features.customer_features").sort("customer_id")
+    told = {
+        "trust": trust_reasons(evidence, counts, models.trust_estimator, most=REASONS),
+        "churn": models.churn_model.reasons(features, top=REASONS),
+    }
+    return pl.concat(
+        frame.with_columns(as_of=pl.lit(as_of), score=pl.lit(score)) for score, frame in told.items()
+    ).select("customer_id", "as_of", "score", "rank", "driver", "contribution", "text_en", "text_zh")
+
+
+def _night(
+    warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, run_id: str
+) -> pl.DataFrame:
+    """One row: what was scored, when, with which models and settings."""
+    notes = models.churn.card["notes"]
+    return pl.DataFrame(
+        {
+            "as_of": [as_of],
+            "run_id": [run_id],
+            "scored_at": [datetime.now(UTC).replace(tzinfo=None)],
+            "software_version": [version("indirect-trust")],
+            "duckdb_version": [__version__],
+            "time_zone": [warehouse.settings.time_zone],
+            "currency": [reporting_currency(warehouse)],
+            "horizon_days": [scoring_settings(warehouse.settings).horizon_days],
+            "label_definition": [models.churn.card["definition"]],
+            "customers": [len(days)],
+            "customers_with_evidence": [int((days["trust_status"] == "scored").sum())],
+            "trust_model_version": [models.trust.version],
+            "churn_model_version": [models.churn.version],
+            "notes_en": ["; ".join(english for english, _ in notes) or None],
+            "notes_zh": ["；".join(chinese for _, chinese in notes) or None],
+        },
+        schema_overrides={"notes_en": pl.String, "notes_zh": pl.String},
+    )
+
+
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with stream names as text."""
+    return frame.with_columns(pl.col("stream").cast(pl.String))

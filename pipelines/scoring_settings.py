@@ -1,0 +1,32 @@
+"""The settings of scoring, from the contracts that a company edits.
+
+Belongs here: contract settings in the shape that the models take. Must not be here: defaults or meanings.
+"""
+
+from typing import Any
+
+from data_contracts import contract
+from pipelines.settings import Settings
+from trust_models.snapshot import ScoringSettings
+from trust_models.trials import EvidenceSettings
+
+
+def scoring_settings(settings: Settings) -> ScoringSettings:
+    """Read what the contracts of purchases, complaints and churn say about evidence and labels."""
+    purchases: dict[str, Any] = dict(contract("purchases").settings)
+    complaints: dict[str, Any] = dict(contract("complaints").settings)
+    churn: dict[str, Any] = dict(contract("churn").settings)
+    return ScoringSettings(
+        time_zone=settings.time_zone,
+        evidence=EvidenceSettings(
+            order_maturity_days=purchases["order_maturity_days"],
+            response_hours=complaints["response_hours"],
+            resolution_days=complaints["resolution_days"],
+            due_intervals=purchases["due_intervals"],
+            rejected_resolutions=tuple(complaints["rejected_resolutions"]),
+            half_life_days=purchases["half_life_days"],
+        ),
+        horizon_days=purchases["horizon_days"],
+        activity_window_days=purchases["activity_window_days"],
+        label=churn["label"],
+    )

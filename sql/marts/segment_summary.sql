@@ -1,0 +1,70 @@
+-- Grain: one row per group of customers on the newest night; measures of groups under 10 customers are suppressed.
+with night as (
+    select * from scores.customer_days
+    where as_of = (select max(as_of) from scores.nights)
+),
+
+grouped as (
+    select
+        'all' as segment_by,
+        'all' as segment_value,
+        *
+    from night
+    union all by name
+    select
+        'segment' as segment_by,
+        segment as segment_value,
+        *
+    from night
+    where segment is not null
+    union all by name
+    select
+        'region' as segment_by,
+        region as segment_value,
+        *
+    from night
+    where region is not null
+    union all by name
+    select
+        'customer_class' as segment_by,
+        customer_class as segment_value,
+        *
+    from night
+    where customer_class is not null
+),
+
+summary as (
+    select
+        as_of,
+        segment_by,
+        segment_value,
+        count(*) as customers,
+        count(*) filter (trust_status = 'scored') as customers_with_evidence,
+        avg(trust_score order by customer_id) as trust_score_mean,
+        1.645 * stddev_samp(trust_score order by customer_id) / sqrt(count(*)) as margin,
+        avg(trust_experience order by customer_id) as trust_experience_mean,
+        avg(churn_risk order by customer_id) filter (churn_status <> 'churned') as churn_risk_mean,
+        sum(churn_risk order by customer_id) filter (churn_status = 'active') as expected_lost_customers,
+        count(*) filter (churn_status = 'lapsed') as lapsed_customers,
+        count(*) filter (churn_status = 'churned') as churned_customers
+    from grouped
+    group by all
+)
+
+select
+    as_of,
+    segment_by,
+    segment_value,
+    customers,
+    case when customers >= 10 then customers_with_evidence end as customers_with_evidence,
+    case when customers >= 10 then trust_score_mean end as trust_score_mean,
+    case when customers >= 10 then greatest(trust_score_mean - margin, 0) end as trust_score_low,
+    case when customers >= 10 then least(trust_score_mean + margin, 100) end as trust_score_high,
+    case when customers >= 10 then trust_experience_mean end as trust_experience_mean,
+    case when customers >= 10 then churn_risk_mean end as churn_risk_mean,
+    case when customers >= 10 then coalesce(expected_lost_customers, 0) end as expected_lost_customers,
+    case when customers >= 10 then lapsed_customers end as lapsed_customers,
+    case when customers >= 10 then churned_customers end as churned_customers,
+    customers < 10 as is_suppressed
+from summary
+order by segment_by <> 'all', segment_by, segment_value

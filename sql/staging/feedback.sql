@@ -1,0 +1,25 @@
+-- Grain: one row per feedback and version of it.
+-- A version is known on the days known_from <= D < known_until;
+-- the first delivery is history and counts from its event on.
+with version as (
+    select
+        *,
+        known_from(business_date(given_at), load_date, min(load_date) over ()) as known_from
+    from raw.feedback
+)
+
+select
+    feedback_id,
+    customer_id,
+    given_at,
+    business_date(given_at) as given_date,
+    method,
+    rating,
+    scale_min,
+    scale_max,
+    dimension,
+    order_id,
+    known_from,
+    lead(known_from) over (partition by feedback_id order by load_date) as known_until
+from version
+order by feedback_id, known_from

@@ -1,0 +1,108 @@
+"""From a features frame to the numbers that the churn learners take.
+
+Belongs here: which columns, categories and drivers there are, the buy-till-you-die column, and what to say when one is missing.
+Must not be here: the meaning of features, learners, labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from trust_models.baselines import BUYS_AGAIN
+from trust_models.btyd import MBGNBD
+
+Floats = NDArray[np.float64]
+
+PURCHASES = ("repeat_purchase_days", "active_span_days", "tenure_days")
+NOT_FEATURES = ("customer_id", "is_lost", "as_of", "hash")
+
+
+class ChurnMatrix(BaseEstimator):
+    """Turns a features frame into a float matrix: numbers (nan = null), one column a frequent category, P(buys again).
+
+    Parameters
+    ----------
+    horizon_days : int
+        Window of the probability to buy again.
+    minimum_count : int
+        Customers that a category must have to get a column of its own.
+    maximum_levels : int
+        Most columns of one category feature.
+
+    Attributes
+    ----------
+    feature_names_ : list of str
+        The columns of the frame that are used.
+    levels_ : dict
+        Category feature → its levels that have a column; every other value has none of them.
+    columns_ : list of str
+        The columns of the matrix.
+    btyd_ : MBGNBD
+        Fitted on the purchases of the training rows; needs no labels.
+    """
+
+    def __init__(self, horizon_days: int = 90, minimum_count: int = 50, maximum_levels: int = 20) -> None:
+        self.horizon_days = horizon_days
+        self.minimum_count = minimum_count
+        self.maximum_levels = maximum_levels
+
+    def fit(self, frame: pl.DataFrame, y: object = None) -> Self:
+        """Remember the columns and frequent categories of the frame, and fit the MBG/NBD."""
+        schema = {name: kind for name, kind in frame.schema.items() if name not in NOT_FEATURES}
+        self.feature_names_ = list(schema)
+        _refuse_missing(frame, PURCHASES)
+        self.numbers_ = [name for name, kind in schema.items() if kind.is_numeric() or kind == pl.Boolean]
+        self.levels_ = {name: self._levels(frame[name]) for name in schema if name not in self.numbers_}
+        one_hot = [f"{name}={level}" for name, levels in self.levels_.items() for level in levels]
+        self.columns_ = [*self.numbers_, *one_hot, BUYS_AGAIN]
+        self.btyd_ = MBGNBD().fit(_purchases(frame))
+        return self
+
+    def transform(self, frame: pl.DataFrame) -> Floats:
+        """The matrix of shape (n_customers, len(columns_)).
+
+        Raises
+        ------
+        ValueError
+            If a feature that the model was trained on is not in the frame.
+        """
+        _refuse_missing(frame, self.feature_names_)
+        encoded = [
+            (pl.col(name).cast(pl.String) == level).fill_null(False).cast(pl.Float64).alias(f"{name}={level}")
+            for name, levels in self.levels_.items()
+            for level in levels
+        ]
+        numbers = frame.select(*(pl.col(name).cast(pl.Float64) for name in self.numbers_), *encoded).to_numpy()
+        buys_again = self.btyd_.probability_active(_purchases(frame), float(self.horizon_days))
+        matrix = np.column_stack([numbers, buys_again])
+        matrix[~np.isfinite(matrix)] = np.nan
+        return matrix
+
+    def drivers(self, driver_of: Mapping[str, str]) -> list[str]:
+        """The driver of each column of the matrix; ``driver_of`` maps features to drivers."""
+        purchases = driver_of.get("recency_days", "other")
+        named = {BUYS_AGAIN: purchases}
+        return [named.get(name) or driver_of.get(name.split("=", 1)[0], "other") for name in self.columns_]
+
+    def _levels(self, values: pl.Series) -> list[str]:
+        counts: dict[Any, int] = dict(values.drop_nulls().cast(pl.String).value_counts().iter_rows())
+        frequent = [level for level, count in counts.items() if count >= self.minimum_count]
+        return sorted(sorted(frequent, key=lambda level: (-counts[level], level))[: self.maximum_levels])
+
+
+def _purchases(frame: pl.DataFrame) -> Floats:
+    return frame.select(pl.col(name).cast(pl.Float64) for name in PURCHASES).to_numpy()
+
+
+def _refuse_missing(frame: pl.DataFrame, names: tuple[str, ...] | list[str]) -> None:
+    if absent := [name for name in names if name not in frame.columns]:
+        raise ValueError(
+            f"features are missing: {', '.join(absent)}; the churn model was trained on them, so make the features "
+            "with the same version, or train again"
+        )

@@ -1,0 +1,152 @@
+"""Training: both models of a company, as of a day, from the unmasked event log.
+
+Belongs here: which days are snapshots, who is in the sample, and the order of fitting.
+Must not be here: the estimators themselves, storing, scoring of nights.
+
+Nothing known after the day of training is used: features of a snapshot are masked at the snapshot's own day, labels
+at the day of training, and a snapshot whose label window is not over by then is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+from sklearn.metrics import log_loss
+
+from trust_models.as_of import AsOf, EventLog
+from trust_models.churn import ChurnSnapshot, ChurnTraining, train_churn
+from trust_models.churn_model import ChurnModel
+from trust_models.churn_settings import ChurnSettings
+from trust_models.labels import Definition, labels, resolve_definition, snapshot_days
+from trust_models.rhythm import RhythmReference, fit_rhythm
+from trust_models.snapshot import ScoringSettings, take_evidence, take_features
+from trust_models.trust_scores import TrustEstimators, fit_trust_estimators
+
+TRAINING_DAY = 6
+"""Models are refitted weekly, as of a Sunday (Monday is 0)."""
+
+MOST_SNAPSHOTS = 12
+SNAPSHOT_ROWS = 300_000
+"""Customers times snapshots that churn is trained on, at most; beyond, a sample of customers stands for all."""
+
+
+@dataclass(frozen=True)
+class TrustTraining:
+    """The fitted trust estimators and the rhythm of purchases that goes with them.
+
+    Parameters
+    ----------
+    estimators : TrustEstimators
+        Of all streams, and of experience alone.
+    rhythm : RhythmReference or None
+        None where no customer ever came back.
+    customers : int
+        Customers that were fitted on.
+    """
+
+    estimators: TrustEstimators
+    rhythm: RhythmReference | None
+    customers: int
+
+
+def training_day(night: date, first_order: date) -> date:
+    """The day as of which the models of a night are trained: the last training day by then that has any order.
+
+    So the model of a night depends on the night alone, not on when or in which order nights are run.
+    """
+    day = night - timedelta(days=(night.weekday() - TRAINING_DAY) % 7)
+    return day if day >= first_order else night
+
+
+def fit_trust(log: EventLog, day: date, settings: ScoringSettings) -> TrustTraining:
+    """Fit the trust estimators on the evidence of a day."""
+    rhythm = fit_rhythm(log.known(settings.as_of(day)).collect())
+    evidence = take_evidence(log, day, settings, rhythm).evidence
+    return TrustTraining(fit_trust_estimators(evidence, n_jobs=-1), rhythm, len(evidence))
+
+
+def fit_churn(
+    log: EventLog, day: date, settings: ScoringSettings, rhythm: RhythmReference | None
+) -> tuple[ChurnTraining, Definition]:
+    """Train the churn model on the matured snapshots of a day; also says what lost means in it."""
+    as_of = settings.as_of(day)
+    known = log.known(as_of).collect()
+    days = churn_snapshot_days(known, day, settings)
+    definition = churn_definition(known, days, settings)
+    churn_settings = ChurnSettings(
+        horizon_days=settings.horizon_days, definition=definition, features=settings.features
+    )
+    sample = _sample(known, max(len(days), 1))
+    snapshots = [
+        _labelled(log, known, sample, snapshot, as_of, settings, rhythm, definition) for snapshot in days
+    ]
+    if not snapshots:
+        snapshots = [ChurnSnapshot(day, _features(log, sample, day, settings, rhythm))]
+    return train_churn(snapshots, settings=churn_settings), definition
+
+
+def newest_matured(
+    log: EventLog, day: date, settings: ScoringSettings, rhythm: RhythmReference | None
+) -> ChurnSnapshot:
+    """The newest snapshot whose label window is over by a day, with its labels, of all customers."""
+    as_of = settings.as_of(day)
+    known = log.known(as_of).collect()
+    days = churn_snapshot_days(known, day, settings)
+    definition = churn_definition(known, days, settings)
+    return _labelled(log, known, None, days[-1], as_of, settings, rhythm, definition)
+
+
+def churn_snapshot_days(known: EventLog, day: date, settings: ScoringSettings) -> tuple[date, ...]:
+    """The matured snapshots that churn is trained on as of a day."""
+    first = known.orders.select(pl.col("ordered_date").min()).collect().item()
+    return snapshot_days(first_order=first, known_at=day, horizon_days=settings.horizon_days, most=MOST_SNAPSHOTS)
+
+
+def churn_definition(known: EventLog, days: tuple[date, ...], settings: ScoringSettings) -> Definition:
+    """The one definition of lost for a training."""
+    snapshots = [settings.as_of(day) for day in days]
+    return resolve_definition(known, settings.label, snapshots=snapshots, horizon_days=settings.horizon_days)
+
+
+def log_loss_of(model: ChurnModel, snapshot: ChurnSnapshot) -> float:
+    """Log loss of a model on a labelled snapshot, for the comparison of champion and challenger."""
+    assert snapshot.labels is not None
+    frame = snapshot.features.join(snapshot.labels, on="customer_id", how="inner", maintain_order="left")
+    return float(log_loss(frame["is_lost"].to_numpy(), model.predict_risk(frame), labels=[False, True]))
+
+
+def _labelled(
+    log: EventLog,
+    known: EventLog,
+    sample: pl.Series | None,
+    day: date,
+    known_at: AsOf,
+    settings: ScoringSettings,
+    rhythm: RhythmReference | None,
+    definition: Definition,
+) -> ChurnSnapshot:
+    """Features as of a day, and what followed in the light of the day of training."""
+    followed = labels(
+        known,
+        as_of=settings.as_of(day),
+        known_at=known_at,
+        horizon_days=settings.horizon_days,
+        definition=definition,
+    )
+    return ChurnSnapshot(day, _features(log, sample, day, settings, rhythm), followed.collect())
+
+
+def _features(
+    log: EventLog, sample: pl.Series | None, day: date, settings: ScoringSettings, rhythm: RhythmReference | None
+) -> pl.DataFrame:
+    part = log if sample is None else log.of_customers(sample)
+    return take_features(take_evidence(part, day, settings, rhythm, whole=log), settings)
+
+
+def _sample(known: EventLog, snapshots: int) -> pl.Series | None:
+    """The customers to train on, sorted; None where all are few enough."""
+    customers = known.orders.select(pl.col("customer_id").unique().sort()).collect()["customer_id"]
+    most = SNAPSHOT_ROWS // snapshots
+    return None if len(customers) <= most else customers.sample(most, seed=0).sort()

@@ -1,0 +1,123 @@
+"""Trust scores of customers: evidence frame in, score frame out.
+
+Belongs here: the two estimators of a night, and the columns that they give.
+Must not be here: the model (``trust``), the night, bands and rounding for readers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from trust_models.dimensions import opinions
+from trust_models.streams import DIMENSIONS, EXPERIENCE_STREAMS, STREAMS
+from trust_models.trust import TrustEstimator
+
+Floats = npt.NDArray[np.float64]
+
+COLUMNS = (
+    "customer_id",
+    "trust_score",
+    "trust_low",
+    "trust_high",
+    "trust_reliability",
+    "trust_status",
+    "trust_experience",
+    *(f"trust_{dimension}" for dimension in DIMENSIONS),
+)
+
+OPINION_COLUMNS = ("customer_id", "dimension", "belief", "disbelief", "uncertainty", "base_rate", "score")
+
+
+class TrustEstimators(NamedTuple):
+    """The estimator of all streams, and that of experience alone."""
+
+    trust: TrustEstimator
+    experience: TrustEstimator
+
+
+def fit_trust_estimators(evidence: pl.DataFrame, **parameters: Any) -> TrustEstimators:
+    """Fit both trust estimators.
+
+    Experience has a fit of its own rather than the joint one without its loyalty part: in the joint fit, coming back
+    has shaped the weight of every stream, so that its scores could not be held against later churn without circularity.
+
+    Parameters
+    ----------
+    evidence : DataFrame
+        customer_id, r_<stream>…, s_<stream>… of all streams, in any order of rows.
+    **parameters
+        Parameters of :class:`TrustEstimator` other than ``streams``.
+    """
+    rows = evidence.sort("customer_id")
+    return TrustEstimators(
+        trust=TrustEstimator(streams=STREAMS, **parameters).fit(rows),
+        experience=TrustEstimator(streams=EXPERIENCE_STREAMS, **parameters).fit(rows),
+    )
+
+
+def trust_scores(
+    evidence: pl.DataFrame, estimator: TrustEstimator, experience_estimator: TrustEstimator
+) -> pl.DataFrame:
+    """Trust of every customer in the evidence; a customer's row does not depend on the others.
+
+    Parameters
+    ----------
+    evidence : DataFrame
+        customer_id, r_<stream>…, s_<stream>…; one row a customer who is to be scored.
+    estimator, experience_estimator : TrustEstimator
+        Fitted on all streams, and on experience alone.
+
+    Returns
+    -------
+    DataFrame
+        One row a customer, sorted: :data:`COLUMNS`. Scores are 0–100 and unrounded, the reliability 0–1, the status
+        ``scored`` or ``insufficient_evidence``. trust_experience is null where nobody had a trial of experience at
+        fitting, a dimension likewise.
+    """
+    rows = evidence.sort("customer_id")
+    found = estimator.posterior(rows)
+    scores: dict[str, Floats | None] = {
+        "trust_score": found.score,
+        "trust_low": found.low,
+        "trust_high": found.high,
+        "trust_reliability": found.reliability,
+        "trust_experience": None,
+    }
+    if experience_estimator.has_trials_.any():
+        scores["trust_experience"] = experience_estimator.posterior(rows).score
+    for name, opinion in opinions(estimator, *estimator.counts(rows), found.rates).items():
+        scores[f"trust_{name}"] = None if opinion is None else opinion.score
+    columns = [
+        pl.Series(name, [None] * len(rows) if values is None else values, dtype=pl.Float64)
+        for name, values in scores.items()
+    ]
+    is_scored = pl.Series(estimator.is_scored(found.reliability))
+    status = pl.when(is_scored).then(pl.lit("scored")).otherwise(pl.lit("insufficient_evidence"))
+    return pl.DataFrame([rows["customer_id"], *columns]).select(
+        *COLUMNS[:5], status.alias("trust_status"), *COLUMNS[6:]
+    )
+
+
+def dimension_opinions(evidence: pl.DataFrame, estimator: TrustEstimator) -> pl.DataFrame:
+    """Belief, disbelief and uncertainty of every customer on every dimension that the data speak of.
+
+    Returns
+    -------
+    DataFrame
+        One row a customer and dimension: :data:`OPINION_COLUMNS`; score is 100 · (belief + base_rate · uncertainty).
+    """
+    rows = evidence.sort("customer_id")
+    profile = opinions(estimator, *estimator.counts(rows), estimator.posterior(rows).rates)
+    frames = [
+        pl.DataFrame({"customer_id": rows["customer_id"], **opinion._asdict(), "score": opinion.score}).select(
+            "customer_id", pl.lit(name).alias("dimension"), *OPINION_COLUMNS[2:]
+        )
+        for name, opinion in profile.items()
+        if opinion is not None
+    ]
+    schema = pl.Schema(dict.fromkeys(OPINION_COLUMNS, pl.Float64) | {"customer_id": pl.String, "dimension": pl.String})
+    return pl.concat([schema.to_frame(), *frames]).sort("customer_id", maintain_order=True)
