@@ -16,6 +16,7 @@ from pipelines.errors import UserError
 
 if TYPE_CHECKING:
     from pipelines.night import Step
+    from pipelines.settings import Settings
 
 app = typer.Typer(
     help="How far customers trust the company, and whom it is about to lose, from what they do.",
@@ -43,7 +44,7 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write: OUT/landing/… and OUT/truth.parquet")],
     customers: Annotated[int, typer.Option(min=1, help="Customers")] = 1000,
     days: Annotated[int, typer.Option(min=60, help="Days of history")] = 730,
-    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same company")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same company")] = 1,
     company: Annotated[str, typer.Option(help="Kind of company")] = "retail",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in OUT")] = False,
 ) -> None:
@@ -51,13 +52,15 @@ def simulate(
 
     Example: trust simulate simulated --customers 1000 --days 730 --seed 1
     """
-    from pipelines.landing_files import write_company
+    from pipelines.landing_files import refuse_occupied, write_company
+    from trust_models.simulation import KINDS
     from trust_models.simulation import simulate as simulate_company
 
-    written = write_company(
-        simulate_company(customers=customers, days=days, seed=seed, company=company), out, overwrite=overwrite
-    )
-    print(written)
+    if company not in KINDS:
+        raise UserError(f"--company {company}: choose one of {', '.join(KINDS)}")
+    refuse_occupied(out, overwrite=overwrite)
+    simulated = simulate_company(customers=customers, days=days, seed=seed, company=company)
+    print(write_company(simulated, out, overwrite=overwrite))
 
 
 @importer.command("online-retail")
@@ -138,12 +141,10 @@ def _run(
     _run_job(settings, job, day, as_json=as_json, quiet=quiet)
 
 
-def _run_job(settings: object, job: str, day: date, *, as_json: bool, quiet: bool) -> None:
+def _run_job(settings: "Settings", job: str, day: date, *, as_json: bool, quiet: bool) -> None:
     from pipelines.night import run_job
-    from pipelines.settings import Settings
     from pipelines.summary import render, summary
 
-    assert isinstance(settings, Settings)
     is_shown = not (quiet or as_json)
     if is_shown:
         print(f"{'Training' if job == 'training' else 'Night'} of {day}", flush=True)

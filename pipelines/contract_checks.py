@@ -81,7 +81,7 @@ def _words(rule: RowRule) -> tuple[str, str]:
 
 
 def _expectation(contract: Contract, rule: RowRule) -> Expectation | None:
-    """The expectation of a row rule; None where only the loader can judge it (the file's own text, its delivery day)."""
+    """The expectation of a row rule; None where only the loader can judge it (the file's text, its delivery day)."""
     import great_expectations.expectations as gxe
 
     if rule.column is None:

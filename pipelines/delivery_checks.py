@@ -65,7 +65,7 @@ def _account(warehouse: Warehouse, contract: Contract, as_of: date) -> Finding:
 
 
 def _quarantine(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterator[Finding]:
-    """The share of refused rows, delivery by delivery: one finding for each day over the limit, or one that all is well."""
+    """The share of refused rows: one finding for each delivery day over the limit, or one that all is well."""
     limit = contract.max_quarantined_share
     rows = warehouse.run(
         "select load_date, sum(rows_read)::bigint as read, sum(rows_quarantined)::bigint as refused from meta.loads"

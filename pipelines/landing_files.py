@@ -141,14 +141,25 @@ def write_company(company: Company, out: Path, *, overwrite: bool = False) -> Su
         If OUT is a file, or holds anything and ``overwrite`` is not set; with ``overwrite`` the landing files and the
         truth of an earlier company are replaced and everything else stays.
     """
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: is no folder; name a folder to write the company to")
-    if out.is_dir() and not overwrite and any(out.iterdir()):
-        raise UserError(f"{out}: is not empty; name another folder or allow overwriting")
+    refuse_occupied(out, overwrite=overwrite)
     summary = write_landing(company.frames, out / "landing", overwrite=overwrite)
     truth = out / "truth.parquet"
     replace_file(truth, company.truth)
     return Summary(**{**vars(summary), "truth": truth})
+
+
+def refuse_occupied(out: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that a company cannot be written to (see :func:`write_company`).
+
+    Raises
+    ------
+    UserError
+        If it is a file, or holds anything and ``overwrite`` is not set.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is no folder; name a folder to write the company to")
+    if out.is_dir() and not overwrite and any(out.iterdir()):
+        raise UserError(f"{out}: is not empty; name another folder, or add --overwrite")
 
 
 def replace_file(path: Path, rows: pl.DataFrame) -> None:

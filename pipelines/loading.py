@@ -204,14 +204,16 @@ def _insert_checked(contract: Contract, form: Shape, files: Sequence[LandingFile
     rules = row_rules(contract, present)
     casts = ", ".join(f'{sql} as "{name}"' for name, sql in typed_columns(contract, present).items())
     is_accepted = " and ".join([f"({rule.condition}) is not false" for rule in rules] or ["true"])
+    english = _reasons([(rule.condition, rule.text_en) for rule in rules])
+    chinese = _reasons([(rule.condition, rule.text_zh) for rule in rules])
     broken_line = "" if form.format == ".ndjson" else ", null::varchar as broken_line"
     return f"""
         insert into checked by name
         select {", ".join(f'"{name}"' for name in loaded)}, load_date, source_file, source_row,
             case when broken_line is not null then ['the line is no JSON object']
-                when not is_accepted then {_reasons([(rule.condition, rule.text_en) for rule in rules])} end as reasons,
+                when not is_accepted then {english} end as reasons,
             case when broken_line is not null then ['该行不是 JSON 对象']
-                when not is_accepted then {_reasons([(rule.condition, rule.text_zh) for rule in rules])} end as reasons_zh,
+                when not is_accepted then {chinese} end as reasons_zh,
             case when broken_line is not null then json_object('line', broken_line)
                 when not is_accepted then json_object({_pairs(present)}) end as record
         from (
@@ -281,7 +283,8 @@ def _reject_repeated_keys(warehouse: Warehouse, contract: Contract) -> None:
                 ) as nth
                 from checked
                 where reasons is null and (load_date, {key}) in (
-                    select (load_date, {key}) from checked where reasons is null group by load_date, {key} having count(*) > 1
+                    select (load_date, {key}) from checked where reasons is null
+                    group by load_date, {key} having count(*) > 1
                 )
             )
             where nth > 1
@@ -313,7 +316,8 @@ def _replace_days(
             (dates,),
         )
         warehouse.run(
-            f"insert into quarantine.{source} by name select load_date, source_file, source_row, reasons, reasons_zh, record"
+            f"insert into quarantine.{source} by name"
+            " select load_date, source_file, source_row, reasons, reasons_zh, record"
             f" from checked where reasons is not null and {is_loaded}",
             (dates,),
         )

@@ -149,7 +149,7 @@ def _register(
     is_promoted: bool,
 ) -> Registered:
     """Store the three models with their cards; returns the churn model's entry."""
-    shared = {
+    shared: dict[str, Any] = {
         "library_versions": {name: version(name) for name in LIBRARIES},
         "software_version": version("indirect-trust"),
         "data_window": [str(_first_order(warehouse)), str(day)],

@@ -108,8 +108,9 @@ def _select_ndjson(paths: Sequence[Path], columns: Sequence[str]) -> str:
 
 def _lines(paths: Sequence[Path]) -> str:
     return (
-        f"read_csv({_list(paths)}, columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, delim = '\\x01',"
-        f" quote = '', escape = '', nullstr = '', store_rejects = true, max_line_size = {_LONGEST_LINE})"
+        f"read_csv({_list(paths)}, columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false,"
+        f" delim = '\\x01', quote = '', escape = '', nullstr = '', store_rejects = true,"
+        f" max_line_size = {_LONGEST_LINE})"
     )
 
 

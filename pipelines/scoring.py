@@ -9,13 +9,13 @@ from importlib.metadata import version
 import polars as pl
 
 from pipelines.actions import actions
+from pipelines.missing import gaps
 from pipelines.models import ModelsInUse
-from pipelines.scoring_settings import scoring_settings
+from pipelines.scoring_settings import band_limits, scoring_settings
 from pipelines.staging import event_log, reporting_currency
 from pipelines.warehouse import Warehouse, __version__
 from trust_models.as_of import EventLog
 from trust_models.churn_model import risk_band
-from trust_models.churn_settings import ChurnSettings
 from trust_models.labels import snapshot_days
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
 from trust_models.trust_reasons import reasons as trust_reasons
@@ -73,11 +73,11 @@ def reconstruct_history(warehouse: Warehouse, models: ModelsInUse) -> int:
     return sum(_reconstruct(warehouse, log, day, settings, models) for day in days)
 
 
-def _reconstruct(
-    warehouse: Warehouse, log: EventLog, day: date, settings: ScoringSettings, models: ModelsInUse
-) -> int:
+def _reconstruct(warehouse: Warehouse, log: EventLog, day: date, settings: ScoringSettings, models: ModelsInUse) -> int:
     version_held = (
-        warehouse.value("select max(trust_model_version) from scores.customer_days where as_of = ? and is_reconstructed", (day,))
+        warehouse.value(
+            "select max(trust_model_version) from scores.customer_days where as_of = ? and is_reconstructed", (day,)
+        )
         if warehouse.has_table("scores.customer_days")
         else None
     )
@@ -109,7 +109,7 @@ def _customer_days(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl
     status = warehouse.table("features.customer_status")
     risk = _risk(warehouse, models)
     is_churned = pl.col("churn_status") == "churned"
-    has_complaints = bool(warehouse.value("select count(*) > 0 from staging.complaints where known_from <= ?", (as_of,)))
+    has_complaints = warehouse.value("select count(*) > 0 from staging.complaints where known_from <= ?", (as_of,))
     return (
         trust.join(status, on="customer_id", how="left", validate="1:1")
         .join(risk, on="customer_id", how="left", validate="1:1")
@@ -124,7 +124,7 @@ def _customer_days(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl
             churn_model_version=pl.lit(models.churn.version),
             is_reconstructed=pl.lit(value=False),
         )
-        .with_columns(churn_band=risk_band(pl.col("churn_risk"), limits=ChurnSettings().band_limits))
+        .with_columns(churn_band=risk_band(pl.col("churn_risk"), limits=band_limits()))
         .drop("trust_score_before")
         .sort("customer_id")
     )
@@ -152,11 +152,9 @@ def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataF
     ).select("customer_id", "as_of", "score", "rank", "driver", "contribution", "text_en", "text_zh")
 
 
-def _night(
-    warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, run_id: str
-) -> pl.DataFrame:
+def _night(warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, run_id: str) -> pl.DataFrame:
     """One row: what was scored, when, with which models and settings."""
-    notes = models.churn.card["notes"]
+    notes = [*gaps(warehouse, as_of), *models.churn.card["notes"]]
     return pl.DataFrame(
         {
             "as_of": [as_of],

@@ -30,3 +30,9 @@ def scoring_settings(settings: Settings) -> ScoringSettings:
         activity_window_days=purchases["activity_window_days"],
         label=churn["label"],
     )
+
+
+def band_limits() -> tuple[float, float, float]:
+    """Risks from which the churn band is medium, high and very high."""
+    bands: Any = contract("customer_scores").settings["churn_bands"]
+    return bands["medium"], bands["high"], bands["very_high"]

@@ -33,7 +33,8 @@ def render(told: dict[str, Any]) -> str:
     lines = [f"warning: {warning}" for warning in told["warnings"]]
     lines += [f"note: {note}" for note in told.get("notes", [])]
     if told["job"] == "training":
-        lines += [f"Churn model {told['churn_model_version']}: {'promoted' if told['is_promoted'] else 'not promoted'}", ""]
+        verdict = "promoted" if told["is_promoted"] else "not promoted"
+        lines += [f"Churn model {told['churn_model_version']}: {verdict}", ""]
         return "\n".join([*lines, *_quality(told["quality"])])
     lines += ["", f"As of {told['as_of']}: {told['customers']:,} customers"]
     lines += [f"  {label:<34}{value:>12,}" for label, value in told["headline"].items()]

@@ -77,6 +77,12 @@ class Warehouse:
         rows = self.run(statement, parameters)
         return rows[0][0] if rows else None
 
+    def records(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """The rows of a query as dictionaries."""
+        result = self._connection.execute(statement, list(parameters))
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
     def frame(self, query: str) -> pl.DataFrame:
         """A query's result as a Polars frame."""
         frame: pl.DataFrame = self._connection.sql(query).pl()

@@ -5,8 +5,9 @@ Must not be here: features, labels, learners, and how a model is stored or appli
 
 With three or more usable snapshots the last is for calibration and report, the one before for the choice, all
 earlier ones for fitting; the chosen candidate is fitted again on all but the last. With two, the second serves for
-choice, calibration and report. With one, half of its customers are fitted on and the other half serves for the rest.
-What is reported is cross-fitted over customers: nobody's outcome calibrates their own risk.
+choice, calibration and report; with one, it serves for everything. Label windows of monthly snapshots overlap, so a
+learner may know the outcome of the very customer it is judged on: everything is cross-fitted over customers, and
+nobody's outcome judges a learner, or calibrates a risk, that it has shaped.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 DEFAULT_CANDIDATE = "average"
+CROSS_FIT_ROWS = 100_000
+"""Rows that learners are fitted on where they are only judged."""
+
 CLEARLY = 2.0
 """Standard errors by which another candidate's log loss must be lower."""
 
@@ -84,8 +88,7 @@ class _Parts:
     def of(cls, usable: Sequence[pl.DataFrame], settings: ChurnSettings) -> _Parts:
         newest = capped(usable[-1], settings.maximum_rows)
         if len(usable) == 1:
-            half, other = newest.filter(pl.col("hash") % 2 == 0), newest.filter(pl.col("hash") % 2 == 1)
-            return cls(half, other, half, other)
+            return cls(newest, newest, newest, newest)
         fitting = capped(pl.concat(usable[:-1], how="diagonal"), settings.maximum_rows)
         if len(usable) == 2:
             return cls(fitting, newest, fitting, newest)
@@ -103,21 +106,17 @@ def candidates(columns: Sequence[str], settings: ChurnSettings, random_state: in
 def _chosen(parts: _Parts, settings: ChurnSettings, random_state: int) -> str:
     """The average, unless another candidate's log loss on the later snapshot is clearly lower.
 
-    Compared as they will be used: calibrated, cross-fitted over customers.
+    Compared as they will be used, calibrated.
     """
     matrix = ChurnMatrix(settings.horizon_days).fit(parts.learning)
-    X, lost = matrix.transform(parts.learning), _lost(parts.learning)
-    average = candidates(matrix.columns_, settings, random_state)["average"].fit(X, lost)
-    logistic, trees, _ = average.members_
-    later, outcome = matrix.transform(parts.selection), _lost(parts.selection)
-    fitted = {"average": average, "logistic": logistic, "trees": trees}
-    losses = {
-        name: _log_losses(_cross_fitted(learner.decision_function(later), parts.selection, settings), outcome)
-        for name, learner in fitted.items()
-    }
+    average = candidates(matrix.columns_, settings, random_state)[DEFAULT_CANDIDATE]
+    members = dict(zip(("logistic", "trees", "rfm"), average.members, strict=True))
+    log_odds = _out_of_fold(members, matrix, parts.learning, parts.selection)
+    log_odds = {"logistic": log_odds["logistic"], "trees": log_odds["trees"], "average": sum(log_odds.values()) / 3}
+    lost = _lost(parts.selection)
+    losses = {name: _log_losses(_calibrated_risk(z, parts.selection, settings), lost) for name, z in log_odds.items()}
     best = min(losses, key=lambda name: float(losses[name].mean()))
     gain = losses[DEFAULT_CANDIDATE] - losses[best]
-    print({k:float(v.mean()) for k,v in losses.items()}, float(gain.mean()), float(gain.std()/np.sqrt(len(gain))))
     return best if gain.mean() > CLEARLY * gain.std() / np.sqrt(len(gain)) else DEFAULT_CANDIDATE
 
 
@@ -126,49 +125,59 @@ def _judged(
 ) -> ChurnTraining:
     """Fit the chosen candidate and the baselines, calibrate and report them, and promote what beats all of them."""
     matrix = ChurnMatrix(settings.horizon_days).fit(parts.fitting)
-    X, lost = matrix.transform(parts.fitting), _lost(parts.fitting)
-    candidate = candidates(matrix.columns_, settings, random_state)[chosen]
     rules = baselines(matrix.columns_, hiatus_days=settings.hiatus_days)
-    learners = {"model": candidate, **{f"baseline:{name}": rule for name, rule in rules.items()}}
-    fitted = {basis: clone(learner).fit(X, lost) for basis, learner in learners.items()}
-    measured = _measured(fitted, matrix, parts.calibration, settings)
+    learners = {f"baseline:{name}": rule for name, rule in rules.items()}
+    learners["model"] = candidates(matrix.columns_, settings, random_state)[chosen]
+    log_odds = _out_of_fold(learners, matrix, parts.fitting, parts.calibration)
+    lost = _lost(parts.calibration)
+    measured = {basis: metrics(lost, _calibrated_risk(z, parts.calibration, settings)) for basis, z in log_odds.items()}
     loss = {basis: values["log_loss"] for basis, values in measured.items()}
     best = min(loss, key=lambda basis: loss[basis])
-    model = _calibrated_model("model", fitted["model"], matrix, parts.calibration, settings)
-    is_promoted = best == "model"
+    models = {
+        basis: _model(basis, learners[basis], matrix, parts, log_odds[basis], settings) for basis in {best, "model"}
+    }
     return ChurnTraining(
-        model=model if is_promoted else _calibrated_model(best, fitted[best], matrix, parts.calibration, settings),
-        candidate=model,
-        is_promoted=is_promoted,
+        model=models[best],
+        candidate=models["model"],
+        is_promoted=best == "model",
         chosen=chosen,
         quality=_quality(measured, parts.calibration["as_of"][0]),
         snapshots=counted,
-        notes=_notes(is_promoted, best, loss, counted),
+        notes=_notes(best, loss, counted),
     )
 
 
-def _measured(
-    fitted: Mapping[str, LogOdds], matrix: ChurnMatrix, frame: pl.DataFrame, settings: ChurnSettings
-) -> dict[str, dict[str, float]]:
-    X, lost = matrix.transform(frame), _lost(frame)
-    return {
-        basis: metrics(lost, _cross_fitted(learner.decision_function(X), frame, settings))
-        for basis, learner in fitted.items()
-    }
+def _out_of_fold(
+    learners: Mapping[str, LogOdds], matrix: ChurnMatrix, fitting: pl.DataFrame, later: pl.DataFrame
+) -> dict[str, Floats]:
+    """Log-odds of the later rows by each learner, fitted on the rows of other customers."""
+    fitting = capped(fitting, CROSS_FIT_ROWS)
+    X, lost, folds = matrix.transform(fitting), _lost(fitting), _folds(fitting)
+    X_later, folds_later = matrix.transform(later), _folds(later)
+    out = {name: np.zeros(len(later)) for name in learners}
+    for fold in range(FOLDS):
+        others, inside = folds != fold, folds_later == fold
+        for name, learner in learners.items():
+            out[name][inside] = clone(learner).fit(X[others], lost[others]).decision_function(X_later[inside])
+    return out
 
 
-def _cross_fitted(log_odds: Floats, frame: pl.DataFrame, settings: ChurnSettings) -> Floats:
-    folds = (frame["hash"].to_numpy() // 2 % FOLDS).astype(np.intp)
-    return cross_fitted(log_odds, _lost(frame), folds, weight=settings.calibration_weight)
+def _calibrated_risk(log_odds: Floats, frame: pl.DataFrame, settings: ChurnSettings) -> Floats:
+    return cross_fitted(log_odds, _lost(frame), _folds(frame), weight=settings.calibration_weight)
 
 
-def _calibrated_model(
-    basis: str, learner: LogOdds, matrix: ChurnMatrix, frame: pl.DataFrame, settings: ChurnSettings
+def _folds(frame: pl.DataFrame) -> NDArray[np.intp]:
+    return (frame["hash"].to_numpy() % FOLDS).astype(np.intp)
+
+
+def _model(
+    basis: str, learner: LogOdds, matrix: ChurnMatrix, parts: _Parts, log_odds: Floats, settings: ChurnSettings
 ) -> ChurnModel:
-    log_odds = learner.decision_function(matrix.transform(frame))
-    slope, intercept = calibrated(log_odds, _lost(frame), weight=settings.calibration_weight)
+    """The learner fitted on all customers, calibrated by the log-odds it had given to customers it did not know."""
+    slope, intercept = calibrated(log_odds, _lost(parts.calibration), weight=settings.calibration_weight)
+    fitted = clone(learner).fit(matrix.transform(parts.fitting), _lost(parts.fitting))
     drivers = driver_of(matrix.feature_names_, settings.features)
-    return ChurnModel(matrix, learner, basis, drivers, slope, intercept, settings.features.window_days)
+    return ChurnModel(matrix, fitted, basis, drivers, slope, intercept, settings.features.window_days)
 
 
 def _quality(measured: Mapping[str, Mapping[str, float]], as_of: date) -> pl.DataFrame:
@@ -176,11 +185,9 @@ def _quality(measured: Mapping[str, Mapping[str, float]], as_of: date) -> pl.Dat
     return pl.DataFrame(rows, schema=QUALITY_SCHEMA, orient="row")
 
 
-def _notes(
-    is_promoted: bool, best: str, loss: Mapping[str, float], counted: pl.DataFrame
-) -> tuple[Note, ...]:
+def _notes(best: str, loss: Mapping[str, float], counted: pl.DataFrame) -> tuple[Note, ...]:
     notes = []
-    if not is_promoted:
+    if best != "model":
         rule = best.removeprefix("baseline:")
         notes.append(
             Note(

@@ -20,7 +20,7 @@ from sklearn.frozen import FrozenEstimator
 
 Floats = NDArray[np.float64]
 
-FOLDS = 5
+FOLDS = 4
 
 
 class _Given(ClassifierMixin, BaseEstimator):
@@ -78,7 +78,7 @@ def cross_fitted(log_odds: Floats, lost: NDArray[np.bool_], folds: NDArray[np.in
     risk = expit(log_odds)
     for fold in np.unique(folds):
         inside, outside = folds == fold, folds != fold
-        if min(lost[outside].sum(), (~lost[outside]).sum()) >= FOLDS:
+        if min(lost[outside].sum(), (~lost[outside]).sum()) >= 5:
             slope, intercept = calibrated(log_odds[outside], lost[outside], weight=weight)
             risk[inside] = expit(slope * log_odds[inside] + intercept)
     return risk

@@ -103,7 +103,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
     n_features_in_ : int
         2 · streams.
     feature_names_in_ : ndarray of str
-        Column names, where X was a data frame.
+        Column names, where X was a data frame read by position.
 
     Notes
     -----
@@ -254,7 +254,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
             wanted = [f"{side}_{stream}" for side in ("r", "s") for stream in self.streams]
             if missing := [name for name in wanted if name not in X.columns]:
                 raise ValueError(f"the evidence lacks the columns {', '.join(missing)}")
-            X = X[wanted]
+            X = X[wanted].to_numpy()
         counts = validate_data(self, X, dtype=np.float64, order="C", ensure_min_features=2 if reset else 1, reset=reset)
         check_non_negative(counts, "TrustEstimator")
         return self._sides(counts)

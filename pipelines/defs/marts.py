@@ -33,7 +33,7 @@ def _asset(contract: Contract) -> dg.AssetsDefinition:
         metadata=asset_metadata(contract),
     )
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        rows = warehouse.run_file(f"marts/{contract.name}.sql", f"marts.{contract.name}")
+        rows = warehouse.run_file(f"marts/{contract.name}.sql", f"marts.{contract.name}", contract.settings)
         return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
     return mart

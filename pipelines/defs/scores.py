@@ -3,6 +3,7 @@
 Belongs here: evidence, features and scores as assets. Must not be here: their meaning (see ``trust_models``).
 """
 
+from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
@@ -12,6 +13,8 @@ from pipelines.partitions import delivery_days
 from pipelines.scoring import score, take_snapshot
 from pipelines.staging import TABLES
 from pipelines.warehouse import Warehouse
+
+Results = Iterator[dg.MaterializeResult[None]]
 
 FEATURES = {
     "evidence_statistics": "Trials that went well and badly, faded: one row per customer, stream and event day.",
@@ -41,7 +44,7 @@ SCORES = {
     ],
     partitions_def=delivery_days,
 )
-def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]):
+def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Results:
     as_of = date.fromisoformat(context.partition_key)
     rows = take_snapshot(warehouse, as_of, in_use(warehouse, as_of))
     for name in FEATURES:
@@ -61,7 +64,7 @@ def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Ware
     ],
     partitions_def=delivery_days,
 )
-def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]):
+def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Results:
     as_of = date.fromisoformat(context.partition_key)
     rows = score(warehouse, as_of, in_use(warehouse, as_of), context.run_id)
     for name in SCORES:

@@ -19,26 +19,26 @@ reason as (
 select
     night.customer_id,
     night.as_of,
-    night.trust_score,
-    night.trust_low,
-    night.trust_high,
+    round(night.trust_score, 1) as trust_score,
+    round(night.trust_low, 1) as trust_low,
+    round(night.trust_high, 1) as trust_high,
     night.trust_reliability,
     night.trust_status,
-    night.trust_experience,
+    round(night.trust_experience, 1) as trust_experience,
     case
         when night.trust_status = 'insufficient_evidence' then null
-        when night.trust_score < 20 then 'very_low'
-        when night.trust_score < 40 then 'low'
-        when night.trust_score < 60 then 'medium'
-        when night.trust_score < 80 then 'high'
+        when night.trust_score < getvariable('trust_bands')['low'] then 'very_low'
+        when night.trust_score < getvariable('trust_bands')['medium'] then 'low'
+        when night.trust_score < getvariable('trust_bands')['high'] then 'medium'
+        when night.trust_score < getvariable('trust_bands')['very_high'] then 'high'
         else 'very_high'
     end as trust_band,
-    night.trust_change_30d,
-    night.trust_product_quality,
-    night.trust_service_quality,
-    night.trust_reputation,
-    night.trust_transparency,
-    night.trust_values,
+    round(night.trust_change_30d, 1) as trust_change_30d,
+    round(night.trust_product_quality, 1) as trust_product_quality,
+    round(night.trust_service_quality, 1) as trust_service_quality,
+    round(night.trust_reputation, 1) as trust_reputation,
+    round(night.trust_transparency, 1) as trust_transparency,
+    round(night.trust_values, 1) as trust_values,
     night.churn_risk,
     100 * percent_rank() over (order by night.churn_risk) as churn_risk_percentile,
     night.churn_band,
@@ -48,7 +48,10 @@ select
     reason.top_churn_reason,
     case
         when night.churn_status = 'churned' then null
-        when night.trust_status = 'scored' and night.trust_score < 40 and trust_action.text_en is not null
+        when
+            night.trust_status = 'scored'
+            and night.trust_score < getvariable('trust_bands')['medium']
+            and trust_action.text_en is not null
             then trust_action.text_en
         when night.churn_band in ('high', 'very_high') then churn_action.text_en
     end as recommended_action,

@@ -1,4 +1,4 @@
--- Grain: one row per group of customers on the newest night; measures of groups under 10 customers are suppressed.
+-- Grain: one row per group of customers on the newest night; measures of small groups are suppressed.
 with night as (
     select * from scores.customer_days
     where as_of = (select max(as_of) from scores.nights)
@@ -56,15 +56,15 @@ select
     segment_by,
     segment_value,
     customers,
-    case when customers >= 10 then customers_with_evidence end as customers_with_evidence,
-    case when customers >= 10 then trust_score_mean end as trust_score_mean,
-    case when customers >= 10 then greatest(trust_score_mean - margin, 0) end as trust_score_low,
-    case when customers >= 10 then least(trust_score_mean + margin, 100) end as trust_score_high,
-    case when customers >= 10 then trust_experience_mean end as trust_experience_mean,
-    case when customers >= 10 then churn_risk_mean end as churn_risk_mean,
-    case when customers >= 10 then coalesce(expected_lost_customers, 0) end as expected_lost_customers,
-    case when customers >= 10 then lapsed_customers end as lapsed_customers,
-    case when customers >= 10 then churned_customers end as churned_customers,
-    customers < 10 as is_suppressed
+    case when customers >= getvariable('minimum_customers') then customers_with_evidence end as customers_with_evidence,
+    case when customers >= getvariable('minimum_customers') then trust_score_mean end as trust_score_mean,
+    case when customers >= getvariable('minimum_customers') then greatest(trust_score_mean - margin, 0) end as trust_score_low,
+    case when customers >= getvariable('minimum_customers') then least(trust_score_mean + margin, 100) end as trust_score_high,
+    case when customers >= getvariable('minimum_customers') then trust_experience_mean end as trust_experience_mean,
+    case when customers >= getvariable('minimum_customers') then churn_risk_mean end as churn_risk_mean,
+    case when customers >= getvariable('minimum_customers') then coalesce(expected_lost_customers, 0) end as expected_lost_customers,
+    case when customers >= getvariable('minimum_customers') then lapsed_customers end as lapsed_customers,
+    case when customers >= getvariable('minimum_customers') then churned_customers end as churned_customers,
+    customers < getvariable('minimum_customers') as is_suppressed
 from summary
 order by segment_by <> 'all', segment_by, segment_value

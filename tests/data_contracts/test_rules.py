@@ -9,9 +9,9 @@ from data_contracts.sql import row_rules
 CONTRACTS = (*landing_contracts(), *published_contracts())
 
 BREAKS_CROSS_RULE = {
-    ("purchases", "delivered_after_order"): {"delivered_at": "2024-06-01T09:59:59Z"},
-    ("purchases", "returned_after_order"): {"returned_at": "2024-06-01T09:59:59Z"},
-    ("purchases", "cancelled_after_order"): {"cancelled_at": "2024-06-01T09:59:59Z"},
+    ("purchases", "delivered_after_order"): {"delivered_at": "2024-05-31T23:59:59Z"},
+    ("purchases", "returned_after_order"): {"returned_at": "2024-05-31T23:59:59Z"},
+    ("purchases", "cancelled_after_order"): {"cancelled_at": "2024-05-31T23:59:59Z"},
     ("repurchases", "follows_another_order"): {"previous_order_id": "O2"},
     ("complaints", "answered_after_opening"): {"first_response_at": "2024-06-02"},
     ("complaints", "resolved_after_opening"): {"resolved_at": "2024-06-02"},

@@ -28,7 +28,6 @@ EXPECTED_FAILURES = dict.fromkeys(
         "check_fit_score_takes_y",
         "check_methods_sample_order_invariance",
         "check_methods_subset_invariance",
-        "check_n_features_in_after_fitting",
         "check_pipeline_consistency",
         "check_transformer_data_not_an_array",
         "check_transformer_general",

@@ -54,9 +54,10 @@ def test_a_dimension_of_two_streams_is_their_plain_mean() -> None:
     counts = np.array([[0.0, 5.0, 1.0, 0.0, 3.0, 2.0]])
     opinion = opinions_of(counts)["service_quality"]
     kappas, rates = ESTIMATOR.concentrations_[1:], ESTIMATOR.posterior(counts).rates[0, 1:]
-    expected = (kappas * rates + [5.0, 1.0]) / (kappas + [8.0, 3.0])
+    totals = kappas + np.array([8.0, 3.0])
+    expected = (kappas * rates + [5.0, 1.0]) / totals
     assert opinion.score[0] == pytest.approx(100 * expected.mean())
-    assert opinion.uncertainty[0] == pytest.approx((kappas / (kappas + [8.0, 3.0])).mean())
+    assert opinion.uncertainty[0] == pytest.approx((kappas / totals).mean())
 
 
 def test_what_happens_in_one_stream_tells_on_the_other_dimensions() -> None:
