@@ -31,7 +31,7 @@ check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint -q sql
 	$(BIN)/python -m data_contracts.documentation | diff -q - docs/reference/contracts.md
-	$(BIN)/dagster definitions validate -m pipelines.definitions
+	$(BIN)/dg check defs
 
 docs: $(STAMP) ## regenerate the reference pages
 	$(BIN)/python -m data_contracts.documentation > docs/reference/contracts.md

@@ -29,5 +29,6 @@ def actions() -> pl.DataFrame:
             for driver, words in drivers.items()
         ]
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"{CATALOGUE.name}: every driver needs an action in 'en' and 'zh' ({error})") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{CATALOGUE.name}: every driver needs an action in 'en' and 'zh' ({reason})") from error
     return pl.DataFrame(rows, schema=dict.fromkeys(("score", "driver", "text_en", "text_zh"), pl.String))

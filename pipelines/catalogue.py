@@ -42,9 +42,17 @@ def check_result(findings: Sequence[Finding], severity: dg.AssetCheckSeverity) -
     return dg.AssetCheckResult(
         passed=not failed,
         severity=severity,
-        description="; ".join(finding.text_en for finding in failed[:10]) or f"{len(findings)} promises kept",
+        description="; ".join(map(_words, failed[:10])) or f"{len(findings)} promises kept",
         metadata={"results": _table(findings), "promises": len(findings), "failed": len(failed)},
     )
+
+
+def _words(finding: Finding) -> str:
+    """A broken promise in words, with the table and the rows where the words do not name them."""
+    place = "" if finding.table_name in finding.text_en else f"{finding.table_name}: "
+    is_row_rule = finding.failed_rows is not None and finding.checked_rows is not None
+    rows = f" ({finding.failed_rows} of {finding.checked_rows} rows)" if is_row_rule else ""
+    return place + finding.text_en + ("" if f"{finding.failed_rows} of" in finding.text_en else rows)
 
 
 def _table(findings: Sequence[Finding]) -> dg.TableMetadataValue:

@@ -57,7 +57,7 @@ def simulate(
     from trust_models.simulation import simulate as simulate_company
 
     if company not in KINDS:
-        raise UserError(f"--company {company}: choose one of {', '.join(KINDS)}")
+        raise typer.BadParameter(f"choose one of {', '.join(KINDS)}", param_hint="--company")
     refuse_occupied(out, overwrite=overwrite)
     simulated = simulate_company(customers=customers, days=days, seed=seed, company=company)
     print(write_company(simulated, out, overwrite=overwrite))
@@ -123,7 +123,7 @@ def explain(
     from pipelines.settings import Settings
 
     if lang not in ("en", "zh"):
-        raise UserError(f"--lang {lang}: choose en or zh")
+        raise typer.BadParameter("choose en or zh", param_hint="--lang")
     told = explanation(Settings.from_environment(warehouse=warehouse), customer_id)
     print(json.dumps(told, default=str, ensure_ascii=False, indent=2) if as_json else render(told, lang))
 

@@ -36,16 +36,21 @@ class _Promise:
 def verify(warehouse: Warehouse, contract: Contract, schema: str) -> list[Finding]:
     """Hold ``schema.<contract>`` to its contract; one finding a promise.
 
+    Where a column is missing or of another type, that is the only finding: the other promises cannot be looked at.
+
     Raises
     ------
     RuntimeError
         If an expectation could not be evaluated at all.
     """
+    types = _types(warehouse, contract, schema)
+    if not types.is_passed:
+        return [types]
     delivered = list(LOADED_FROM) if schema == "raw" else []
     promises = list(_promises(contract, delivered))
     results = _run_suite(warehouse, f"{schema}.{contract.name}", [promise.expectation for promise in promises])
     findings = [_finding(contract, promise, result) for promise, result in zip(promises, results, strict=True)]
-    return [_types(warehouse, contract, schema), *findings]
+    return [types, *findings]
 
 
 def _promises(contract: Contract, delivered: Sequence[str]) -> Iterator[_Promise]:
@@ -53,10 +58,12 @@ def _promises(contract: Contract, delivered: Sequence[str]) -> Iterator[_Promise
 
     names = [column.name for column in contract.loaded]
     columns = gxe.ExpectTableColumnsToMatchSet(column_set=[*names, *delivered])
-    yield _Promise("columns", None, columns, "the table has just the columns of its contract", "表中只有合同规定的列")
+    yield _Promise("columns", None, columns, "the table has just the columns of its contract", "表中只有契约规定的列")
     least, most = contract.minimum_rows, contract.maximum_rows
     volume = gxe.ExpectTableRowCountToBeBetween(min_value=least, max_value=most)
-    english = f"the table has at least {least} rows" + (f" and at most {most}" if most else "")
+    english = f"the table has at least {least} {'row' if least == 1 else 'rows'}" + (
+        f", at most {most}" if most else ""
+    )
     yield _Promise("rows", None, volume, english, f"表至少有 {least} 行" + (f"，至多 {most} 行" if most else ""))
     key = [*contract.key, *delivered[:1]]
     unique = (
@@ -65,7 +72,7 @@ def _promises(contract: Contract, delivered: Sequence[str]) -> Iterator[_Promise
         else gxe.ExpectColumnValuesToBeUnique(column=key[0])
     )
     words = " + ".join(key)
-    yield _Promise("key", None, unique, f"{words} stands in one row only", f"{words} 只出现在一行中")
+    yield _Promise("key", None, unique, f"no two rows have the same {words}", f"任何两行的 {words} 都不相同")
     for rule in row_rules(contract, names):
         if expectation := _expectation(contract, rule):
             yield _Promise(rule.name, rule.column, expectation, *_words(rule))
@@ -181,5 +188,5 @@ def _types(warehouse: Warehouse, contract: Contract, schema: str) -> Finding:
         failed_rows=None,
         observed=", ".join(f"{name}: {kind}" for name, kind in wrong.items()) or None,
         text_en="every column has the type of its contract",
-        text_zh="每一列的类型符合合同",
+        text_zh="每一列的类型符合契约",
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from data_contracts import Contract
-from pipelines.findings import Finding
+from pipelines.findings import Finding, one_line
 from pipelines.loading import LoadReport
 from pipelines.warehouse import Warehouse
 
@@ -26,11 +26,11 @@ def delivery_findings(warehouse: Warehouse, contract: Contract, report: LoadRepo
 
 
 def _readable(report: LoadReport) -> Iterator[Finding]:
-    for place, failure in enumerate(report.failures or [""], start=1):
-        zh = "每个交付文件都可读取" if not failure else f"文件无法读取：{failure}"
-        yield _finding(
-            report.source, f"readable_{place}", not failure, failure or "every delivered file could be read", zh
-        )
+    if not report.failures:
+        texts = "every delivered file could be read", "每个交付文件都可读取"
+        yield _finding(report.source, "readable", "readable", True, *texts)
+    for place, texts in enumerate(report.failures, start=1):
+        yield _finding(report.source, f"readable_{place}", "readable", False, *texts)
 
 
 def _present(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def _present(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterator[
         rows = warehouse.value(f"select count(*) from raw.{contract.name} where load_date <= ?", (as_of,))
         text = f"{contract.name} must be there: without it there are no scores; put files into {contract.name}/"
         zh = f"必须有 {contract.name} 数据：没有它就无法评分；请将文件放入 {contract.name}/"
-        yield _finding(contract.name, "present", rows > 0, text, zh, checked=rows)
+        yield _finding(contract.name, "present", "present", rows > 0, text, zh, checked=rows)
 
 
 def _account(warehouse: Warehouse, contract: Contract, as_of: date) -> Finding:
@@ -53,15 +53,9 @@ def _account(warehouse: Warehouse, contract: Contract, as_of: date) -> Finding:
     in_quarantine = warehouse.value(f"select count(*) from quarantine.{source} where load_date <= ?", (as_of,))
     is_passed = read == accepted + refused and accepted == in_raw and refused == in_quarantine
     observed = f"read {read}, accepted {accepted} (table: {in_raw}), quarantined {refused} (table: {in_quarantine})"
-    return _finding(
-        source,
-        "account",
-        is_passed,
-        "rows read = rows accepted + rows quarantined",
-        "读取行数 = 接受行数 + 隔离行数",
-        observed,
-        read,
-    )
+    text = f"every row of {source} that was read is either accepted or in quarantine, and is still there"
+    zh = f"{source} 读取的每一行要么被接受，要么被隔离，且仍在表中"
+    return _finding(source, "account", "account", is_passed, text, zh, observed, read)
 
 
 def _quarantine(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterator[Finding]:
@@ -70,31 +64,36 @@ def _quarantine(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterat
     rows = warehouse.run(
         "select load_date, sum(rows_read)::bigint as read, sum(rows_quarantined)::bigint as refused from meta.loads"
         " where source = ? and load_date <= ? group by load_date"
-        " having refused > ? * read order by load_date",
+        " having refused / read > ? order by load_date",
         (contract.name, as_of, limit),
     )
+    most = f"{100 * limit:g}%"
     for day, read, refused in rows:
         text = (
-            f"{contract.name} of {day}: {refused} of {read} rows are in quarantine, more than {limit:.0%};"
-            f" mend the file and deliver it again (rows: quarantine.{contract.name})"
+            f"{contract.name} of {day}: {refused} of {read} rows are in quarantine, more than {most};"
+            f" mend the file and deliver it again (rows and reasons: quarantine.{contract.name})"
         )
         zh = (
-            f"{contract.name} {day}：{read} 行中有 {refused} 行被隔离，超过 {limit:.0%}；"
-            f"请修正文件后重新交付（见 quarantine.{contract.name}）"
+            f"{contract.name} {day}：{read} 行中有 {refused} 行被隔离，超过 {most}；"
+            f"请修正文件后重新交付（行与原因见 quarantine.{contract.name}）"
         )
-        yield _finding(contract.name, f"quarantine_{day}", False, text, zh, f"{refused / read:.1%}", read, refused)
+        share = f"{refused / read:.2%}"
+        yield _finding(contract.name, f"quarantine_{day}", "quarantine", False, text, zh, share, read, refused)
     if not rows:
-        text = f"at most {limit:.0%} of the rows of a delivery are in quarantine"
-        yield _finding(contract.name, "quarantine", True, text, f"每次交付被隔离的行不超过 {limit:.0%}")
+        text = f"at most {most} of the rows of a delivery are in quarantine"
+        yield _finding(contract.name, "quarantine", "quarantine", True, text, f"每次交付被隔离的行不超过 {most}")
 
 
 def _drift(report: LoadReport) -> Iterator[Finding]:
-    for column, file in sorted(report.unknown_columns.items()):
-        text = f"{file}: column {column!r} is not in the contract and was not loaded; add it there if it is needed"
-        zh = f"{file}：列 {column!r} 不在合同中，未加载；如需要请加入合同"
-        yield _finding(report.source, f"unknown_column_{column}", False, text, zh, severity="warning")
-    for place, stray in enumerate(report.strays, start=1):
-        yield _finding(report.source, f"stray_{place}", False, stray, f"未加载：{stray}", severity="warning")
+    for place, (column, file) in enumerate(sorted(report.unknown_columns.items()), start=1):
+        name = one_line(column)[:100]
+        text = f"{file}: column '{name}' is not in the contract and was not loaded; add it there if it is needed"
+        zh = f"{file}：列 '{name}' 不在契约中，未加载；如需要请加入契约"
+        yield _finding(
+            report.source, f"unknown_column_{place}", "unknown_column", False, text, zh, severity="warning", column=name
+        )
+    for place, texts in enumerate(report.strays, start=1):
+        yield _finding(report.source, f"stray_{place}", "stray", False, *texts, severity="warning")
 
 
 def _freshness(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterator[Finding]:
@@ -103,17 +102,26 @@ def _freshness(warehouse: Warehouse, contract: Contract, as_of: date) -> Iterato
     )
     if contract.freshness_days is None or newest is None:
         return
-    age = (as_of - newest).days
-    text = f"the newest delivery is at most {contract.freshness_days} days old"
-    zh = f"最近一次交付不早于 {contract.freshness_days} 天前"
-    yield _finding(
-        contract.name, "freshness", age <= contract.freshness_days, text, zh, f"{age} days", severity="warning"
-    )
+    age, agreed = (as_of - newest).days, contract.freshness_days
+    if age <= agreed:
+        text, zh = f"the newest delivery is at most {agreed} days old", f"最近一次交付距今不超过 {agreed} 天"
+    else:
+        text = (
+            f"{contract.name}: the newest delivery is of {newest}, {age} days before {as_of}, and at most {agreed} are"
+            f" agreed; ask {contract.owner} for the missing days"
+        )
+        zh = (
+            f"{contract.name}：最近一次交付为 {newest}，早于 {as_of} {age} 天，约定不超过 {agreed} 天；"
+            f"请向 {contract.owner} 索取缺失的交付"
+        )
+    observed = f"newest delivery: {newest}"
+    yield _finding(contract.name, "freshness", "freshness", age <= agreed, text, zh, observed, severity="warning")
 
 
 def _finding(
     source: str,
     name: str,
+    rule: str,
     is_passed: bool,
     text_en: str,
     text_zh: str,
@@ -121,6 +129,7 @@ def _finding(
     checked: int | None = None,
     failed: int | None = None,
     severity: str = "error",
+    column: str | None = None,
 ) -> Finding:
-    rule = name.split("_")[0]
-    return Finding(source, name, None, rule, severity, is_passed, checked, failed, observed, text_en, text_zh)
+    texts = one_line(text_en), one_line(text_zh)
+    return Finding(source, name, column, rule, severity, is_passed, checked, failed, observed, *texts)

@@ -71,7 +71,7 @@ def explanation(settings: Settings, customer_id: str) -> dict[str, Any]:
         if not scores:
             raise UserError(f"customer {customer_id!r} is not among the scored customers; check the id")
         reasons = "select * from marts.customer_reasons where customer_id = ? order by score desc, rank"
-        evidence = "select stream, trials, failures from features.trial_counts where customer_id = ? order by stream"
+        evidence = "select stream, trials, failures from scores.trial_counts where customer_id = ? order by stream"
         history = (
             "select as_of, trust_score, churn_risk, is_reconstructed from marts.customer_scores_history"
             " where customer_id = ? order by as_of"
@@ -95,7 +95,8 @@ def render(told: dict[str, Any], lang: str) -> str:
     risk = words["risk"].format(days=told["horizon_days"])
     lines.append(f"{risk}: {scores['churn_risk']:.3f} ({scores['churn_basis']})")
     lines.append(f"{words['status']}: {scores['churn_status']}")
-    lines.append(f"{words['action']}: {scores['recommended_action'] or words['none']}")
+    action = scores["recommended_action" if lang == "en" else "recommended_action_zh"]
+    lines.append(f"{words['action']}: {action or words['none']}")
     lines += ["", f"{words['dimensions']}:"]
     for column, names in _DIMENSIONS.items():
         value = scores[column]

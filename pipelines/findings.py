@@ -5,6 +5,7 @@ Must not be here: what is checked (see ``contract_checks`` and ``delivery_checks
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -52,6 +53,13 @@ class Finding:
     text_en: str
     text_zh: str
 
+
+def one_line(text: str) -> str:
+    """The text as a line for people: names of files and columns may hold anything."""
+    return _UNPRINTABLE.sub(" ", text)[:2000]
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
 
 SCHEMA = pl.Schema(
     {

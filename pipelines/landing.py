@@ -15,6 +15,10 @@ from pipelines.errors import UserError
 
 FORMATS = (".parquet", ".csv", ".csv.gz", ".ndjson")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NO_DAY = (
+    "the name must be a delivery day, such as 2026-01-31.csv",
+    "文件名必须是交付日期，例如 2026-01-31.csv",
+)
 _PATTERN_CHARACTERS = re.compile(r"[*?\[\]{}\x00-\x1f]")
 
 
@@ -67,26 +71,23 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of one source, and what in its folder is no delivery (one line each, for people)."""
+    """The files of one source, and what in its folder is no delivery (one line each, in English and Chinese)."""
 
     files: tuple[LandingFile, ...]
-    strays: tuple[str, ...]
+    strays: tuple[tuple[str, str], ...]
 
 
 def listing(landing: Path, source: str) -> Listing:
     """What was delivered for a source, in the order of days and names; a source without a folder has no files."""
     files: list[LandingFile] = []
-    strays: list[str] = []
+    strays: list[tuple[str, str]] = []
     for path, day in _entries(landing / source):
-        name = path.relative_to(landing).as_posix()
-        if day is None:
-            strays.append(f"{name}: not loaded; the name must be a delivery day, such as {source}/2026-01-31.csv")
-        elif _PATTERN_CHARACTERS.search(path.name):
-            strays.append(f"{name!r}: not loaded; rename the file without any of * ? [ ] {{ }} or control characters")
-        elif not path.name.lower().endswith(FORMATS):
-            strays.append(f"{name}: not loaded; its ending must be one of {', '.join(FORMATS)}")
-        else:
+        problem = _problem(path.name) if day else _NO_DAY
+        if day and not problem:
             files.append(LandingFile(source, day, path, landing))
+        elif problem:
+            name = path.relative_to(landing).as_posix()
+            strays.append((f"{name}: not loaded; {problem[0]}", f"{name}：未加载；{problem[1]}"))
     return Listing(tuple(files), tuple(strays))
 
 
@@ -109,6 +110,18 @@ def newest_day(landing: Path, sources: tuple[str, ...]) -> date:
     if not days:
         raise UserError(f"{landing}: nothing was delivered; put files such as purchases/2026-01-31.csv there")
     return max(days)
+
+
+def _problem(name: str) -> tuple[str, str] | None:
+    """What is wrong with the name of a file that stands for a day."""
+    if _PATTERN_CHARACTERS.search(name):
+        return (
+            "rename the file without any of * ? [ ] { } or control characters",
+            "请重命名文件，去掉 * ? [ ] { } 或控制字符",
+        )
+    if not name.lower().endswith(FORMATS):
+        return f"its ending must be one of {', '.join(FORMATS)}", f"文件扩展名必须是以下之一：{'、'.join(FORMATS)}"
+    return None
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, date | None]]:

@@ -4,9 +4,11 @@ Belongs here: which deliveries are due, the split of rows by the contract's rule
 load day. Must not be here: what the formats look like (``readers``) or what the rules are (``data_contracts``).
 """
 
+from __future__ import annotations
+
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -14,7 +16,8 @@ from data_contracts import Contract
 from data_contracts.casting import text_literal
 from data_contracts.sql import create_table, row_rules, typed_columns
 from pipelines.landing import LandingFile, listing
-from pipelines.readers import Shape, UnreadableFileError, select, shape
+from pipelines.line_reader import csv_frames, json_frames
+from pipelines.readers import BROKEN, Shape, UnreadableFileError, select, select_frame, shape, unreadable
 from pipelines.warehouse import DuckDBError, Warehouse
 from trust_models.as_of import AsOf
 
@@ -35,16 +38,6 @@ create table if not exists quarantine.{source} (
     load_date date not null, source_file varchar not null, source_row bigint not null,
     reasons varchar[] not null, reasons_zh varchar[] not null, record json not null
 )"""
-_BROKEN_LINES = {
-    "MISSING COLUMNS": ("has fewer columns than the header", "列数少于表头"),
-    "TOO MANY COLUMNS": (
-        "has more columns than the header; quote values that hold commas",
-        "列数多于表头；含逗号的值请加引号",
-    ),
-    "INVALID ENCODING": ("is no UTF-8 text; export the file as UTF-8", "不是 UTF-8 文本；请以 UTF-8 导出文件"),
-    "UNQUOTED VALUE": ("has a quote that is not closed or stands inside a value", "引号未闭合或出现在值的中间"),
-    "LINE SIZE OVER MAXIMUM": ("is too long for a row", "行过长"),
-}
 
 
 @dataclass
@@ -59,10 +52,10 @@ class LoadReport:
         Delivery days that were loaded now.
     rows_read, rows_accepted, rows_quarantined : int
         Rows of those days; read = accepted + quarantined.
-    failures : list of str
-        Files that could not be read, one line each.
-    strays : tuple of str
-        Entries of the landing folder that are no delivery, one line each.
+    failures : list of (str, str)
+        Files that could not be read, one line each in English and Chinese.
+    strays : tuple of (str, str)
+        Entries of the landing folder that are no delivery, likewise.
     unknown_columns : dict of str to str
         Columns that the contract does not name, with a file that holds them; they were not loaded.
     """
@@ -72,9 +65,34 @@ class LoadReport:
     rows_read: int = 0
     rows_accepted: int = 0
     rows_quarantined: int = 0
-    failures: list[str] = field(default_factory=list)
-    strays: tuple[str, ...] = ()
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    strays: tuple[tuple[str, str], ...] = ()
     unknown_columns: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a file was when it was read. It is taken before reading: a file still being written is loaded again."""
+
+    sha256: str
+    size: int
+    modified_at: datetime
+
+    @classmethod
+    def of(cls, file: LandingFile) -> Fingerprint:
+        """The fingerprint of a file as it is now."""
+        size, modified_at = file.size, file.modified_at
+        return cls(file.sha256(), size, modified_at)
+
+    def is_of(self, file: LandingFile) -> bool:
+        """Whether a file is unchanged; its bytes are read only where size or time differ."""
+        return (self.size, self.modified_at) == (file.size, file.modified_at) or self.sha256 == file.sha256()
+
+
+@dataclass(frozen=True)
+class _Run:
+    run_id: str
+    started_at: datetime
 
 
 def prepare(warehouse: Warehouse, contract: Contract) -> None:
@@ -95,12 +113,13 @@ def load(warehouse: Warehouse, contract: Contract, as_of: date, run_id: str) -> 
     report = LoadReport(contract.name, strays=found.strays)
     due = _due(warehouse, contract.name, [file for file in found.files if file.load_date <= as_of])
     started_at = _now()
+    prints = {file: Fingerprint.of(file) for file in itertools.chain.from_iterable(due)}
     warehouse.run("drop table if exists checked")
     warehouse.run(f"create temp table checked as select *, {_VERDICT} from raw.{contract.name} limit 0")
-    read = _read(warehouse, contract, list(itertools.chain.from_iterable(due)), report)
+    read = _read(warehouse, contract, list(prints), report)
     days = [day for day in due if all(file in read for file in day)]
     _reject_repeated_keys(warehouse, contract)
-    _replace_days(warehouse, contract, days, run_id, started_at, report)
+    _replace_days(warehouse, contract, days, prints, _Run(run_id, started_at), report)
     warehouse.run("drop table checked")
     return report
 
@@ -110,9 +129,9 @@ def _due(warehouse: Warehouse, source: str, files: Sequence[LandingFile]) -> lis
     rows = warehouse.run(
         "select load_date, file, sha256, bytes, modified_at from meta.loads where source = ?", (source,)
     )
-    ledger: dict[date, dict[str, tuple[str, int, datetime]]] = defaultdict(dict)
+    ledger: dict[date, dict[str, Fingerprint]] = defaultdict(dict)
     for load_date, name, sha256, size, modified_at in rows:
-        ledger[load_date][name] = (sha256, size, modified_at)
+        ledger[load_date][name] = Fingerprint(sha256, size, modified_at)
     days = [list(group) for _, group in itertools.groupby(sorted(files, key=_place), key=lambda file: file.load_date)]
     return [day for day in days if not _is_held(day, ledger[day[0].load_date])]
 
@@ -121,12 +140,10 @@ def _place(file: LandingFile) -> tuple[date, str]:
     return file.load_date, file.name
 
 
-def _is_held(day: Sequence[LandingFile], held: dict[str, tuple[str, int, datetime]]) -> bool:
+def _is_held(day: Sequence[LandingFile], held: Mapping[str, Fingerprint]) -> bool:
     if {file.name for file in day} != held.keys():
         return False
-    return all(
-        held[file.name][1:] == (file.size, file.modified_at) or held[file.name][0] == file.sha256() for file in day
-    )
+    return all(held[file.name].is_of(file) for file in day)
 
 
 def _read(
@@ -138,92 +155,108 @@ def _read(
         try:
             groups[_fitting_shape(warehouse, contract, file, report)].append(file)
         except UnreadableFileError as error:
-            report.failures.append(str(error))
+            report.failures.append(error.texts)
     read: set[LandingFile] = set()
     for form, group in groups.items():
-        try:
-            _check_rows(warehouse, contract, form, group)
-            read |= set(group)
-        except DuckDBError:
-            read |= _read_one_by_one(warehouse, contract, form, group, report)
+        read |= _read_group(warehouse, contract, form, group, report)
     return read
 
 
-def _read_one_by_one(
+def _read_group(
     warehouse: Warehouse, contract: Contract, form: Shape, files: Sequence[LandingFile], report: LoadReport
 ) -> set[LandingFile]:
-    read: set[LandingFile] = set()
-    for file in files:
-        try:
-            _check_rows(warehouse, contract, form, [file])
-            read.add(file)
-        except DuckDBError as error:
-            report.failures.append(
-                f"{file.name}: cannot be read to its end ({str(error).splitlines()[0][:200]}); deliver it again"
-            )
-    return read
+    """Read files of one shape at once; where one of them is broken, halve the group until it is found."""
+    present = [column.name for column in contract.loaded if column.name in form.columns]
+    try:
+        with warehouse.transaction():
+            _name_files(warehouse, files)
+            _insert_checked(warehouse, contract, present, select(form, [file.path for file in files], present))
+    except DuckDBError as error:
+        if not files[1:]:
+            return _read_alone(warehouse, contract, form, files[0], error, report)
+        half = len(files) // 2
+        return _read_group(warehouse, contract, form, files[:half], report) | _read_group(
+            warehouse, contract, form, files[half:], report
+        )
+    return set(files)
+
+
+def _read_alone(
+    warehouse: Warehouse, contract: Contract, form: Shape, file: LandingFile, cause: DuckDBError, report: LoadReport
+) -> set[LandingFile]:
+    """Read a broken file line by line, where it has lines."""
+    try:
+        if form.format == ".parquet":
+            raise cause
+        with warehouse.transaction():
+            _name_files(warehouse, [file])
+            _insert_lines(warehouse, contract, form, file)
+    except BROKEN as error:
+        report.failures.append(unreadable(file, error).texts)
+        return set()
+    return {file}
+
+
+def _insert_lines(warehouse: Warehouse, contract: Contract, form: Shape, file: LandingFile) -> None:
+    present = [column.name for column in contract.loaded if column.name in form.columns]
+    frames = json_frames(file) if form.format == ".ndjson" else csv_frames(file, form.columns, present)
+    for frame in frames:
+        with warehouse.offered(frame) as view:
+            _insert_checked(warehouse, contract, present, select_frame(form, view, present))
 
 
 def _fitting_shape(warehouse: Warehouse, contract: Contract, file: LandingFile, report: LoadReport) -> Shape:
     form = shape(warehouse, file)
+    known = {column.name for column in contract.columns}
     for column in form.columns:
-        if column not in [column.name for column in contract.columns]:
+        if column not in known:
             report.unknown_columns.setdefault(column, file.name)
     required = [column.name for column in contract.columns if column.is_required and column.default is None]
     missing = [name for name in required if name not in form.columns]
     if missing and form.format != ".ndjson":
-        found = ", ".join(form.columns[:20]) or "none"
+        found = ", ".join(form.columns)[:200] or "none"
         raise UnreadableFileError(
-            f"{file.name}: column {missing[0]} is missing (columns found: {found}); add it to the file"
+            f"{file.name}: column {missing[0]} is missing (columns found: {found}); add it to the file",
+            f"{file.name}：缺少列 {missing[0]}（文件中的列：{found}）；请补上该列",
         )
     return form
 
 
-def _check_rows(warehouse: Warehouse, contract: Contract, form: Shape, files: Sequence[LandingFile]) -> None:
-    """Cast the rows of files of one shape, judge each by every row rule, and add them to ``checked``."""
-    with warehouse.transaction():
-        warehouse.run("drop table if exists reject_errors; drop table if exists reject_scans")
-        warehouse.run(
-            "create or replace temp table delivered_file"
-            " (place bigint, source_file varchar, path varchar, load_date date, delivered_end timestamp)"
-        )
-        for place, file in enumerate(files):
-            end = AsOf(file.load_date, warehouse.settings.time_zone).end
-            warehouse.run(
-                "insert into delivered_file values (?, ?, ?, ?, ?)",
-                (place, file.name, str(file.path), file.load_date, end),
-            )
-        warehouse.run(_insert_checked(contract, form, files))
-        if form.format != ".parquet":
-            _reject_broken_lines(warehouse)
+def _name_files(warehouse: Warehouse, files: Sequence[LandingFile]) -> None:
+    """Make the table that says which file of a select is which, and until when it can speak of."""
+    warehouse.run(
+        "create or replace temp table delivered_file"
+        " (place bigint, source_file varchar, load_date date, delivered_end timestamp)"
+    )
+    for place, file in enumerate(files):
+        end = AsOf(file.load_date, warehouse.settings.time_zone).end
+        warehouse.run("insert into delivered_file values (?, ?, ?, ?)", (place, file.name, file.load_date, end))
 
 
-def _insert_checked(contract: Contract, form: Shape, files: Sequence[LandingFile]) -> str:
-    loaded = [column.name for column in contract.loaded]
-    present = [name for name in loaded if name in form.columns]
+def _insert_checked(warehouse: Warehouse, contract: Contract, present: Sequence[str], incoming: str) -> None:
+    """Cast the rows of a select, judge each by every row rule, and add them to ``checked``."""
     rules = row_rules(contract, present)
-    casts = ", ".join(f'{sql} as "{name}"' for name, sql in typed_columns(contract, present).items())
+    reasons = _reasons([(rule.condition, rule.text_en) for rule in rules])
+    reasons_zh = _reasons([(rule.condition, rule.text_zh) for rule in rules])
+    casts = "".join(f', {sql} as "{name}"' for name, sql in typed_columns(contract, present).items())
     is_accepted = " and ".join([f"({rule.condition}) is not false" for rule in rules] or ["true"])
-    english = _reasons([(rule.condition, rule.text_en) for rule in rules])
-    chinese = _reasons([(rule.condition, rule.text_zh) for rule in rules])
-    broken_line = "" if form.format == ".ndjson" else ", null::varchar as broken_line"
-    return f"""
+    warehouse.run(f"""
         insert into checked by name
-        select {", ".join(f'"{name}"' for name in loaded)}, load_date, source_file, source_row,
-            case when broken_line is not null then ['the line is no JSON object']
-                when not is_accepted then {english} end as reasons,
-            case when broken_line is not null then ['该行不是 JSON 对象']
-                when not is_accepted then {chinese} end as reasons_zh,
+        select {", ".join(f'"{column.name}"' for column in contract.loaded)}, load_date, source_file, source_row,
+            case when broken_line is not null then [broken_en]
+                when not is_accepted then {reasons} end as reasons,
+            case when broken_line is not null then [broken_zh]
+                when not is_accepted then {reasons_zh} end as reasons_zh,
             case when broken_line is not null then json_object('line', broken_line)
-                when not is_accepted then json_object({_pairs(present)}) end as record
+                when not is_accepted then json_object({_pairs(present, "src_")}) end as record
         from (
             select *, {is_accepted} as is_accepted
             from (
-                select incoming.* exclude (source_file), delivered_file.* exclude (place), {casts}{broken_line}
-                from ({select(form, [file.path for file in files], present)}) as incoming
+                select incoming.* exclude (source_file), delivered_file.* exclude (place){casts}
+                from ({incoming}) as incoming
                 join delivered_file on incoming.source_file = delivered_file.place
             )
-        )"""
+        )""")
 
 
 def _reasons(verdicts: Sequence[tuple[str, str]]) -> str:
@@ -232,42 +265,15 @@ def _reasons(verdicts: Sequence[tuple[str, str]]) -> str:
     return f"list_filter([{cases}]::varchar[], lambda reason: reason is not null)"
 
 
-def _pairs(present: Sequence[str]) -> str:
-    return ", ".join(f"'{name}', \"src_{name}\"" for name in present)
-
-
-def _reject_broken_lines(warehouse: Warehouse) -> None:
-    """Add the lines that DuckDB could not split into columns, with the reason in words, and count them as rows."""
-    if not warehouse.has_table("main.reject_errors"):
-        return
-    warehouse.run(
-        "create or replace temp table broken_line as"
-        " select load_date, source_file, line, first(error_type order by error_type) as error, first(csv_line) as text,"
-        " line - row_number() over (partition by source_file order by line) as rows_before"
-        " from reject_errors join reject_scans using (scan_id, file_id) join delivered_file on file_path = path"
-        " group by load_date, source_file, line"
-    )
-    warehouse.run(
-        "update checked set source_row = source_row + ("
-        " select count(*) from broken_line"
-        " where broken_line.source_file = checked.source_file and broken_line.rows_before <= checked.source_row)"
-        " where source_file in (select source_file from broken_line)"
-    )
-    for load_date, name, line, error, text in warehouse.run(
-        "select * exclude (rows_before) from broken_line order by all"
-    ):
-        english, chinese = _BROKEN_LINES.get(error, ("cannot be read", "无法读取"))
-        warehouse.run(
-            "insert into checked by name select ? as load_date, ? as source_file, ? as source_row,"
-            " [?] as reasons, [?] as reasons_zh, json_object('line', ?) as record",
-            (load_date, name, line - 1, f"line {line} {english}", f"第 {line} 行{chinese}", text),
-        )
+def _pairs(columns: Sequence[str], prefix: str = "") -> str:
+    """SQL for the pairs of a JSON object, all of them text: JSON knows neither NaN nor infinity."""
+    return ", ".join(f"'{name}', \"{prefix}{name}\"::varchar" for name in columns)
 
 
 def _reject_repeated_keys(warehouse: Warehouse, contract: Contract) -> None:
     """Of the accepted rows with one key in one delivery, keep the first and reject the others."""
     key = ", ".join(f'"{name}"' for name in contract.key)
-    pairs = ", ".join(f"'{column.name}', \"{column.name}\"" for column in contract.loaded)
+    pairs = _pairs([column.name for column in contract.loaded])
     words = " + ".join(contract.key)
     warehouse.run(
         f"""
@@ -296,8 +302,8 @@ def _replace_days(
     warehouse: Warehouse,
     contract: Contract,
     days: Sequence[Sequence[LandingFile]],
-    run_id: str,
-    started_at: datetime,
+    prints: Mapping[LandingFile, Fingerprint],
+    run: _Run,
     report: LoadReport,
 ) -> None:
     """Replace whole load days and their account in one transaction."""
@@ -321,15 +327,14 @@ def _replace_days(
             f" from checked where reasons is not null and {is_loaded}",
             (dates,),
         )
-        _keep_account(warehouse, source, days, run_id, started_at, report)
+        _keep_account(warehouse, days, prints, run, report)
 
 
 def _keep_account(
     warehouse: Warehouse,
-    source: str,
     days: Sequence[Sequence[LandingFile]],
-    run_id: str,
-    started_at: datetime,
+    prints: Mapping[LandingFile, Fingerprint],
+    run: _Run,
     report: LoadReport,
 ) -> None:
     counts = {
@@ -340,8 +345,9 @@ def _keep_account(
     }
     for file in itertools.chain.from_iterable(days):
         rows_read, accepted, quarantined = counts.get(file.name, (0, 0, 0))
-        account = (source, file.load_date, file.name, file.sha256(), rows_read, accepted, quarantined)
-        moment = (run_id, started_at, _now(), file.size, file.modified_at)
+        held = prints[file]
+        account = (report.source, file.load_date, file.name, held.sha256, rows_read, accepted, quarantined)
+        moment = (run.run_id, run.started_at, _now(), held.size, held.modified_at)
         warehouse.run("insert into meta.loads values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", account + moment)
         report.rows_read += rows_read
         report.rows_accepted += accepted

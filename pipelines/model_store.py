@@ -79,15 +79,22 @@ def save(
     return Registered(kind, version, trained_as_of, is_promoted, file, told)
 
 
-def newest(warehouse: Warehouse, kind: str, day: date, *, only_promoted: bool = True) -> Registered | None:
-    """The newest model of a kind that was trained with what was known by a day, or None."""
+def newest(
+    warehouse: Warehouse, kind: str, until: date, *, since: date = date.min, only_promoted: bool = True
+) -> Registered | None:
+    """The newest model of a kind that was trained as of a day from ``since`` to ``until``, or None."""
     warehouse.run(_MODELS)
     rows = warehouse.run(
         "select kind, version, trained_as_of, is_promoted, file, card from meta.models"
-        " where kind = ? and trained_as_of <= ? and (is_promoted or not ?) order by trained_as_of desc limit 1",
-        (kind, day, only_promoted),
+        " where kind = ? and trained_as_of between ? and ? and (is_promoted or not ?)"
+        " order by trained_as_of desc limit 1",
+        (kind, since, until, only_promoted),
     )
-    return Registered(*rows[0][:5], json.loads(rows[0][5])) if rows else None
+    return _registered(*rows[0]) if rows else None
+
+
+def _registered(kind: str, version: str, trained_as_of: date, is_promoted: bool, file: str, card: str) -> Registered:
+    return Registered(kind, version, trained_as_of, is_promoted, file, json.loads(card))
 
 
 def load(warehouse: Warehouse, registered: Registered) -> Any:

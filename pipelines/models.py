@@ -5,12 +5,13 @@ Must not be here: fitting (see ``trust_models.training``) or files (see ``model_
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from importlib.metadata import version
 from typing import Any
 
 import polars as pl
 
+from pipelines.errors import UserError
 from pipelines.model_store import Registered, load, newest, save
 from pipelines.scoring_settings import scoring_settings
 from pipelines.staging import event_log
@@ -19,7 +20,7 @@ from trust_models.as_of import EventLog
 from trust_models.churn import ChurnTraining
 from trust_models.churn_model import ChurnModel
 from trust_models.rhythm import RhythmReference
-from trust_models.training import TrustTraining, fit_churn, fit_trust, log_loss_of, newest_matured, training_day
+from trust_models.training import TrustTraining, champion_days, fit_churn, fit_trust, log_loss_of, newest_matured
 from trust_models.trust import TrustEstimator
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "skops")
@@ -54,23 +55,59 @@ class ModelsInUse:
         return self.churn_model.basis
 
 
-def is_trained(warehouse: Warehouse, night: date) -> bool:
-    """Whether the models that a night needs have been trained."""
-    found = newest(warehouse, "trust", night, only_promoted=False)
-    return found is not None and found.trained_as_of >= training_day(night, _first_order(warehouse))
+@dataclass(frozen=True)
+class Training:
+    """What a training came to, for people.
+
+    Parameters
+    ----------
+    trained_as_of : date
+        The last day whose knowledge was used.
+    chosen : str
+        The churn candidate or baseline that was chosen.
+    is_promoted : bool
+        Whether the churn model may be used.
+    notes : tuple of (str, str)
+        What was missing or decided, in English and Chinese.
+    """
+
+    trained_as_of: date
+    chosen: str
+    is_promoted: bool
+    notes: tuple[tuple[str, str], ...]
+
+
+def train_missing(warehouse: Warehouse, night: date) -> list[Training]:
+    """Train what a night needs and does not find; returns what was trained, the newest first.
+
+    Where history was enough but the churn model of the night's training day is not promoted, the week before is
+    trained too, and so on back to the oldest champion that may serve. So the models of a night depend on the night
+    alone, not on the order in which nights are run.
+    """
+    trained = []
+    until = night
+    for day in champion_days(night, _first_order(warehouse)):
+        found = newest(warehouse, "churn", until, since=day, only_promoted=False)
+        if found is None:
+            trained.append(train(warehouse, day))
+            found = newest(warehouse, "churn", until, since=day, only_promoted=False)
+        if found is not None and (found.is_promoted or not found.card["has_candidate"]):
+            break
+        until = day - timedelta(days=1)
+    return trained
 
 
 def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
-    """The newest models that may be used for a night: trained with what was known by then, promoted, verified.
+    """The models of a night: trained with what was known by then, the newest promoted, verified.
 
-    Where no churn model was ever promoted by then, the best baseline of the newest training stands in.
+    Where no churn model of the last weeks was promoted, the best baseline of the newest training stands in.
     """
-    trust = newest(warehouse, "trust", night)
-    churn = newest(warehouse, "churn", night) or newest(warehouse, "churn", night, only_promoted=False)
-    assert trust is not None, "training comes before scoring"
-    assert churn is not None, "training comes before scoring"
-    experience = newest(warehouse, "experience", night)
-    assert experience is not None, "both trust models are stored together"
+    trust, experience = newest(warehouse, "trust", night), newest(warehouse, "experience", night)
+    oldest = champion_days(night, _first_order(warehouse))[-1]
+    champion = newest(warehouse, "churn", night, since=oldest)
+    churn = champion or newest(warehouse, "churn", night, only_promoted=False)
+    if trust is None or experience is None or churn is None:
+        raise UserError(f"no models are known by {night}; run 'trust train --as-of {night}'")
     rhythm = trust.card["rhythm"]
     return ModelsInUse(
         trust,
@@ -82,38 +119,31 @@ def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
     )
 
 
-def train(warehouse: Warehouse, night: date, *, is_refit: bool) -> dict[str, Any]:
-    """Train both models and register them.
+def train(warehouse: Warehouse, day: date, *, is_refit: bool = False) -> Training:
+    """Train both models with what was known on a day, and register them.
 
     Parameters
     ----------
     warehouse : Warehouse
         With staging tables.
-    night : date
-        The night that needs the models.
+    day : date
+        The day of training.
     is_refit : bool
-        True for a wanted refit: as of ``night`` itself, and the churn model must beat the champion too.
-        False for a night that found no models: as of its training day.
-
-    Returns
-    -------
-    dict
-        What was trained, for people and metadata.
+        Whether the refit was asked for: the churn model must then beat the champion too, not the baselines alone.
     """
     settings = scoring_settings(warehouse.settings)
     log = event_log(warehouse)
-    day = night if is_refit else training_day(night, _first_order(warehouse))
-    champion = newest(warehouse, "churn", day) if is_refit else None
     trust = fit_trust(log, day, settings)
     churn, definition = fit_churn(log, day, settings, trust.rhythm)
     notes = [(note.text_en, note.text_zh) for note in churn.notes]
     is_promoted = churn.is_promoted
-    if champion is not None and champion.trained_as_of < day and is_promoted and churn.candidate is not None:
+    champion = newest(warehouse, "churn", day - timedelta(days=1))
+    if is_refit and is_promoted and champion is not None:
         is_promoted, note = _challenge(log, warehouse, champion, churn, day, trust.rhythm)
         notes.append(note)
     registered = _register(warehouse, day, trust, churn, definition, notes, is_promoted=is_promoted)
     _keep_evaluation(warehouse, churn, registered)
-    return {"trained_as_of": str(day), "churn": churn.chosen, "is_promoted": is_promoted, "notes": notes}
+    return Training(day, churn.chosen, is_promoted, tuple(notes))
 
 
 def _challenge(
@@ -161,6 +191,7 @@ def _register(
     card = shared | {
         "features": churn.model.feature_names_,
         "basis": churn.model.basis,
+        "has_candidate": churn.candidate is not None,
         "chosen": churn.chosen,
         "definition": definition,
         "quality": churn.quality.rows(named=True),

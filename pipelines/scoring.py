@@ -23,7 +23,8 @@ from trust_models.trust_scores import trust_scores
 
 CHANGE_DAYS = 30
 REASONS = 3
-RECONSTRUCTED_MONTHS = 12
+MOST_MONTHS, MOST_RECONSTRUCTED_ROWS, FEWEST_MONTHS = 12, 500_000, 3
+"""Month ends that are scored again after a training: fewer for a large company, whose rows would be many."""
 
 
 def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dict[str, int]:
@@ -33,10 +34,9 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dic
     snapshot = take_evidence(log, as_of, settings, models.rhythm)
     before = take_evidence(log, as_of - timedelta(days=CHANGE_DAYS), settings, models.rhythm)
     tables = {
-        "evidence_statistics": _plain(snapshot.statistics),
         "evidence": snapshot.evidence,
         "evidence_before": before.evidence,
-        "trial_counts": _plain(snapshot.counts),
+        "trial_counts": snapshot.counts.with_columns(pl.col("stream").cast(pl.String)),
         "customer_features": take_features(snapshot, settings),
         "customer_status": take_status(snapshot, settings),
     }
@@ -54,6 +54,7 @@ def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -
     warehouse.replace_part("scores.nights", night, "as_of = ?", (as_of,))
     if as_of == warehouse.value("select max(as_of) from scores.nights"):
         warehouse.replace("scores.reasons", reasons)
+        warehouse.replace("scores.trial_counts", warehouse.table("features.trial_counts"))
         warehouse.replace("meta.actions", actions())
     return {"customer_days": len(days), "reasons": len(reasons), "nights": 1}
 
@@ -67,9 +68,9 @@ def reconstruct_history(warehouse: Warehouse, models: ModelsInUse) -> int:
     settings = scoring_settings(warehouse.settings)
     log = event_log(warehouse)
     first: date = warehouse.value("select min(ordered_date) from staging.orders")
-    days = snapshot_days(
-        first_order=first, known_at=models.trust.trained_as_of, horizon_days=0, most=RECONSTRUCTED_MONTHS
-    )
+    customers = log.orders.select(pl.col("customer_id").n_unique()).collect().item()
+    most = min(MOST_MONTHS, max(FEWEST_MONTHS, MOST_RECONSTRUCTED_ROWS // customers))
+    days = snapshot_days(first_order=first, known_at=models.trust.trained_as_of, horizon_days=0, most=most)
     return sum(_reconstruct(warehouse, log, day, settings, models) for day in days)
 
 
@@ -175,8 +176,3 @@ def _night(warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.Data
         },
         schema_overrides={"notes_en": pl.String, "notes_zh": pl.String},
     )
-
-
-def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with stream names as text."""
-    return frame.with_columns(pl.col("stream").cast(pl.String))

@@ -25,7 +25,7 @@ class Settings:
     time_zone : str
         IANA name of the business time zone.
     currency : str or None
-        Reporting currency; None takes the currency of most purchase rows.
+        Reporting currency; None takes that of most rows of the first delivery of purchases.
     """
 
     landing: Path = Path("landing")

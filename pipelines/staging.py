@@ -42,9 +42,12 @@ def variables(warehouse: Warehouse) -> dict[str, object]:
 
 
 def reporting_currency(warehouse: Warehouse) -> str:
-    """The currency that amounts are told in: the setting, or that of most purchase rows."""
+    """The currency that amounts are told in: the setting, or that of most rows of the first delivery of purchases."""
     return warehouse.settings.currency or str(
-        warehouse.value("select currency from raw.purchases group by currency order by count(*) desc, currency limit 1")
+        warehouse.value(
+            "select currency from raw.purchases where load_date = (select min(load_date) from raw.purchases)"
+            " group by currency order by count(*) desc, currency limit 1"
+        )
     )
 
 

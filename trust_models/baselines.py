@@ -87,7 +87,12 @@ class BuyTillYouDie(LogOdds):
     def __init__(self, column: int = 0) -> None:
         self.column = column
 
-    def fit(self, X: Floats, y: NDArray[Any] | None = None, sample_weight: Floats | None = None) -> Self:
+    def fit(
+        self,
+        X: Floats,
+        y: NDArray[Any] | None = None,
+        sample_weight: Floats | None = None,
+    ) -> Self:
         """Remember the mean log-odds of X, from which contributions are counted."""
         X = validate_data(self, X, ensure_all_finite="allow-nan", dtype=np.float64)
         self.classes_ = np.array([0, 1])

@@ -17,7 +17,10 @@ from sklearn.utils.validation import check_is_fitted
 
 Floats = NDArray[np.float64]
 
-_LOG_BOUND = 12.0
+Counted = tuple[Floats, NDArray[np.intp]]
+
+_LOG_BOUND = 8.0
+"""Parameters stay within e^±8 (times in units of the mean time observed): beyond, the likelihood is flat."""
 
 
 class MBGNBD(BaseEstimator):
@@ -64,7 +67,7 @@ class MBGNBD(BaseEstimator):
         Parameters
         ----------
         X : array of shape (n_customers, 3)
-            Repeat purchase days x, time of the last of them tx (0 where x is 0), time observed T; all since the first purchase.
+            Since the first purchase: repeat purchase days x, time tx of the last of them (0 if none), time observed T.
         y : ignored
         sample_weight : array of shape (n_customers,), optional
             Counts of the rows.
@@ -78,14 +81,14 @@ class MBGNBD(BaseEstimator):
         # In units of the mean time observed the four parameters are of like size whatever the unit of X.
         scale = max(float(np.average(rows[:, 2], weights=counts)), 1e-9)
         scaled = rows / np.array([1.0, scale, scale])
-        weights = counts / counts.sum()
+        weights, counted = counts / counts.sum(), np.unique(rows[:, 0], return_inverse=True)
 
         def objective(log_parameters: Floats) -> tuple[float, Floats]:
-            value, gradient = _log_likelihood(np.exp(log_parameters), scaled)
+            value, gradient = _log_likelihood(np.exp(log_parameters), scaled, counted)
             return -float(weights @ value), -(weights @ gradient) * np.exp(log_parameters)
 
         best = minimize(objective, np.zeros(4), jac=True, method="L-BFGS-B", bounds=[(-_LOG_BOUND, _LOG_BOUND)] * 4,
-                        options={"maxiter": self.max_iter, "ftol": 1e-12, "gtol": 1e-8})  # fmt: skip
+                        options={"maxiter": self.max_iter, "ftol": 1e-11, "gtol": 1e-7})  # fmt: skip
         self.r_, alpha, self.a_, self.b_ = (float(value) for value in np.exp(best.x))
         self.alpha_ = alpha * scale
         self.log_likelihood_ = float(counts @ _log_likelihood(self._parameters(), rows)[0])
@@ -131,23 +134,24 @@ def _log_odds_gone(parameters: Floats, rows: Floats) -> Floats:
     return np.asarray(np.log(a) - np.log(b + x) + (r + x) * np.log1p((observed - tx) / (alpha + tx)))
 
 
-def _log_likelihood(parameters: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    """Log of eq. 6 per row, and its gradient in (r, alpha, a, b) of shape (n, 4)."""
+def _log_likelihood(parameters: Floats, rows: Floats, counted: Counted | None = None) -> tuple[Floats, Floats]:
+    """Log of eq. 6 per row, and its gradient in (r, alpha, a, b) of shape (n, 4).
+
+    ``counted`` holds the distinct x and where each row's is among them: special functions are asked once for each.
+    """
     r, alpha, a, b = parameters
     x, tx, observed = rows.T
+    values, at = counted if counted is not None else np.unique(x, return_inverse=True)
+    of_x = gammaln(r + values) - gammaln(r) + betaln(a, b + values + 1) - betaln(a, b)
+    of_ab = digamma(a + b) - digamma(a + b + values + 1)
     odds = _log_odds_gone(parameters, rows)
-    value = (
-        gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + observed)
-        + betaln(a, b + x + 1) - betaln(a, b) + np.logaddexp(odds, 0.0)
-    )  # fmt: skip
-    gone = expit(odds)
-    gradient = np.column_stack([
-        digamma(r + x) - digamma(r) + np.log(alpha) - np.log(alpha + observed)
-        + gone * np.log1p((observed - tx) / (alpha + tx)),
-        r / alpha - (r + x) / (alpha + observed) + gone * (r + x) * (1 / (alpha + observed) - 1 / (alpha + tx)),
-        digamma(a + b) - digamma(a + b + x + 1) + gone / a,
-        digamma(b + x + 1) - digamma(a + b + x + 1) - digamma(b) + digamma(a + b) - gone / (b + x),
-    ])  # fmt: skip
+    log_end, log_last, gone = np.log(alpha + observed), np.log(alpha + tx), expit(odds)
+    value = of_x[at] + r * np.log(alpha) - (r + x) * log_end + np.logaddexp(odds, 0.0)
+    gradient = np.empty((len(rows), 4))
+    gradient[:, 0] = (digamma(r + values) - digamma(r))[at] + np.log(alpha) - log_end + gone * (log_end - log_last)
+    gradient[:, 1] = r / alpha - (r + x) * ((1 - gone) / (alpha + observed) + gone / (alpha + tx))
+    gradient[:, 2] = of_ab[at] + gone / a
+    gradient[:, 3] = (digamma(b + values + 1) - digamma(b) + of_ab)[at] - gone / (b + x)
     return value, gradient
 
 
@@ -162,6 +166,9 @@ def _checked(X: ArrayLike) -> Floats:
 
 
 def _distinct(rows: Floats, sample_weight: ArrayLike | None) -> tuple[Floats, Floats]:
+    """The distinct rows, and how often each occurs."""
     weights = np.ones(len(rows)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
-    return distinct, np.bincount(inverse.reshape(-1), weights=weights, minlength=len(distinct))
+    order = np.lexsort(rows.T)
+    ordered = rows[order]
+    is_first = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))
+    return ordered[is_first], np.add.reduceat(weights[order], np.flatnonzero(is_first)).astype(np.float64)

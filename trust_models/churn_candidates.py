@@ -12,20 +12,21 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 
-_WORTH_THREADS = 50_000
-"""Rows from which threads gain more than they wait for each other on a busy machine."""
+_ROWS_AT_ONCE = 4096
+"""Rows that walk down the trees together: few enough to stay in the cache of a core."""
 
 
 class LogOdds(ClassifierMixin, BaseEstimator):
@@ -51,12 +52,18 @@ class LogOdds(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Floats) -> NDArray[Any]:
         """The likelier class of each row."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(np.intp)])
+        is_second = self.decision_function(X) > 0
+        return np.asarray(self.classes_[is_second.astype(np.intp)])
 
     def _encode(self, y: NDArray[Any]) -> NDArray[np.intp]:
+        """Remember the two classes and give y as 0 and 1."""
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2:
-            raise ValueError(f"two classes are needed; y holds {len(self.classes_)}")
+            raise ValueError(f"two classes are needed; y holds {len(self.classes_)} class")
         return codes
 
     def __sklearn_tags__(self) -> Any:
@@ -106,14 +113,15 @@ class AdditiveLogistic(LogOdds):
         codes = self._encode(y)[: self.max_rows]
         scaled = symlog(X[: self.max_rows])
         weight = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight)[: self.max_rows]
-        self.knots_ = [_knots(column, self.n_knots) for column in scaled.T]
+        self.knots_ = [_knots(column, weight, self.n_knots) for column in scaled.T]
         self.moments_ = [(float(k.mean()), float(k.std()) or 1.0) for k in self.knots_]
         blocks = [
             _basis(column, knots, *moments) * _varies(column)
             for column, knots, moments in zip(scaled.T, self.knots_, self.moments_, strict=True)
         ]
         design = np.hstack([np.zeros((len(codes), 1), np.float32), *blocks])
-        logistic = LogisticRegression(C=self.C, max_iter=500).fit(design, codes, weight)
+        with threadpool_limits(1):  # so that the last digits do not depend on how busy the machine is
+            logistic = LogisticRegression(C=self.C, max_iter=500).fit(design, codes, weight)
         parts = np.split(logistic.coef_[0, 1:].astype(np.float64), np.cumsum([b.shape[1] for b in blocks])[:-1])
         means = [float(np.average(b @ part, weights=weight)) for b, part in zip(blocks, parts, strict=True)]
         self.base_ = float(logistic.intercept_[0]) + sum(means)
@@ -181,21 +189,24 @@ class BoostedTrees(LogOdds):
         codes = self._encode(y)
         self.trees_ = HistGradientBoostingClassifier(early_stopping=False, **self.get_params())
         is_never_known = np.isnan(X).all(axis=0)  # binning cannot take these; no tree will ask for them
-        with threadpool_limits(1 if len(X) < _WORTH_THREADS else None):
+        first, everything = np.ascontiguousarray(X[:1]), np.zeros(X.shape[1], dtype=np.intp)
+        with threadpool_limits(1):  # threads that wait for each other at every node cost more than they give
             self.trees_.fit(np.where(is_never_known, 0.0, X), codes, sample_weight)
-        every = np.zeros(X.shape[1], dtype=np.intp)
-        first = np.ascontiguousarray(X[:1])
-        self.base_ = float(self.trees_.decision_function(first)[0] - self.contributions(first, every, 1)[0, 0])
+            log_odds = float(self.trees_.decision_function(first)[0])
+        self.base_ = log_odds - float(self.contributions(first, everything, 1)[0, 0])
+        self.n_iter_ = self.trees_.n_iter_
         return self
 
     def contributions(self, X: Floats, groups: NDArray[np.intp], n_groups: int) -> Floats:
         """Changes of the node means along each row's paths, by group, shape (n_samples, n_groups)."""
-        X, out = np.ascontiguousarray(X), np.zeros((n_groups, len(X)))
-        for (tree,) in self.trees_._predictors:  # the only way to a row's leaf that scikit-learn offers
-            leaves, steps = _leaves(tree, X), _steps(tree.nodes, groups, n_groups)
-            for group in np.flatnonzero(steps.any(axis=0)):
-                out[group] += steps[leaves, group]
-        return out.T
+        X, out = np.ascontiguousarray(X), np.zeros((len(X), n_groups))
+        trees = [tree for (tree,) in self.trees_._predictors]  # the only way to a row's leaf that scikit-learn offers
+        prepared = [(_numbered(tree), _steps(tree.nodes, groups, n_groups)) for tree in trees]
+        for start in range(0, len(X), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            for tree, steps in prepared:
+                out[rows] += steps[_leaves(tree, X[rows])]
+        return out
 
 
 class Average(LogOdds):
@@ -220,7 +231,8 @@ class Average(LogOdds):
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
         self._encode(y)
         members = self.members if self.members is not None else (AdditiveLogistic(), BoostedTrees())
-        self.members_ = [clone(member).fit(X, y, sample_weight) for member in members]
+        fit = Parallel(n_jobs=-1, require="sharedmem")
+        self.members_ = list(fit(delayed(clone(member).fit)(X, y, sample_weight) for member in members))
         self.base_ = sum(member.base_ for member in self.members_) / len(self.members_)
         return self
 
@@ -232,15 +244,18 @@ class Average(LogOdds):
         return total / len(self.members_)
 
 
-
 def symlog(X: Floats) -> Floats:
     """sign(x)·ln(1 + |x|), after which amounts and counts of any size are of like scale."""
     return np.asarray(np.copysign(np.log1p(np.abs(X)), X))
 
 
-def _knots(column: Floats, n_knots: int) -> Floats:
-    known = column[~np.isnan(column)]
-    return np.unique(np.quantile(known, np.linspace(0, 1, n_knots))) if len(known) else np.zeros(1)
+def _knots(column: Floats, weight: Floats, n_knots: int) -> Floats:
+    """Distinct weighted quantiles of the known values; 0 where none is known."""
+    is_known = ~np.isnan(column) & (weight > 0)
+    if not is_known.any():
+        return np.zeros(1)
+    shares = np.linspace(0, 1, n_knots)
+    return np.unique(np.quantile(column[is_known], shares, weights=weight[is_known], method="inverted_cdf"))
 
 
 def _basis(column: Floats, knots: Floats, centre: float, scale: float) -> NDArray[np.float32]:
@@ -257,23 +272,29 @@ def _varies(column: Floats) -> bool:
 
 def _steps(nodes: NDArray[Any], groups: NDArray[np.intp], n_groups: int) -> Floats:
     """For each node of a tree, the change of the mean on the way from the root to it, by group."""
-    mean, out = nodes["value"].copy(), np.zeros((len(nodes), n_groups))
-    inner = [int(i) for i in np.flatnonzero(nodes["is_leaf"] == 0)]
-    for i in sorted(inner, key=lambda node: -int(nodes["depth"][node])):
-        children = [nodes["left"][i], nodes["right"][i]]
-        mean[i] = np.average(mean[children], weights=nodes["count"][children])
-    for i in sorted(inner, key=lambda node: int(nodes["depth"][node])):
-        for child in (nodes["left"][i], nodes["right"][i]):
+    mean, count, out = nodes["value"].tolist(), nodes["count"].tolist(), np.zeros((len(nodes), n_groups))
+    inner = np.flatnonzero(nodes["is_leaf"] == 0)
+    downwards = inner[np.argsort(nodes["depth"][inner], kind="stable")].tolist()
+    children = {i: (int(nodes["left"][i]), int(nodes["right"][i])) for i in downwards}
+    for i in reversed(downwards):
+        left, right = children[i]
+        mean[i] = (mean[left] * count[left] + mean[right] * count[right]) / (count[left] + count[right])
+    for i in downwards:
+        group = groups[nodes["feature_idx"][i]]
+        for child in children[i]:
             out[child] = out[i]
-            out[child, groups[nodes["feature_idx"][i]]] += mean[child] - mean[i]
+            out[child, group] += mean[child] - mean[i]
     return out
 
 
-def _leaves(tree: Any, X: Floats) -> NDArray[np.intp]:
-    """The index of the leaf that each row falls into: the tree is asked with its node numbers as values."""
-    numbered = tree.nodes.copy()
-    numbered["value"] = np.arange(len(numbered))
-    walker = TreePredictor(numbered, tree.binned_left_cat_bitsets, tree.raw_left_cat_bitsets)
+def _numbered(tree: Any) -> Any:
+    """The same tree with its node numbers as values."""
+    nodes = tree.nodes.copy()
+    nodes["value"] = np.arange(len(nodes))
+    return TreePredictor(nodes, tree.binned_left_cat_bitsets, tree.raw_left_cat_bitsets)
+
+
+def _leaves(numbered: Any, X: Floats) -> NDArray[np.intp]:
+    """The index of the leaf that each row falls into."""
     no_categories, no_map = np.zeros((0, 8), dtype=np.uint32), np.zeros(X.shape[1], dtype=np.uint32)
-    threads = 1 if len(X) < _WORTH_THREADS else _openmp_effective_n_threads()
-    return np.asarray(walker.predict(X, no_categories, no_map, threads), dtype=np.intp)
+    return np.asarray(numbered.predict(X, no_categories, no_map, 1), dtype=np.intp)

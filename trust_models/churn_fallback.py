@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from trust_models.baselines import BuyTillYouDie, Constant, baselines
@@ -44,7 +45,7 @@ def without_history(
     newest = max((s for s in snapshots if len(s.features)), key=lambda s: s.as_of, default=None)
     if newest is None:
         raise ValueError("churn cannot be trained: no snapshot has a customer with an order")
-    lost = rows["is_lost"].cast(pl.Int64).to_numpy() if len(rows) else np.zeros(0, dtype=np.int64)
+    lost: Floats = rows["is_lost"].cast(pl.Float64).to_numpy() if len(rows) else np.zeros(0)
     can_compare = min(lost.sum(), len(lost) - lost.sum()) >= MINIMUM_CLASS
     frame = rows if can_compare else newest.features
     matrix = ChurnMatrix(settings.horizon_days).fit(frame)
@@ -57,7 +58,11 @@ def without_history(
         learner = rules[name].fit(X, lost)
     else:
         name, learner = _unlearned(matrix, frame, X, lost, settings)
-    quality = [(newest.as_of, f"baseline:{n}", metric, v) for n, values in losses.items() for metric, v in values.items()]
+    quality = [
+        (newest.as_of, f"baseline:{rule}", metric, value)
+        for rule, values in losses.items()
+        for metric, value in values.items()
+    ]
     counted = counts(matured, settings)
     return ChurnTraining(
         model=ChurnModel(matrix, learner, f"baseline:{name}", driver_of(matrix.feature_names_, settings.features),
@@ -78,10 +83,10 @@ def _unlearned(
     has_repeats = bool((frame["repeat_purchase_days"] > 0).any())
     if settings.definition == "silent" and has_repeats:
         return "mbg_nbd", BuyTillYouDie(len(matrix.columns_) - 1).fit(X)
-    return "constant", Constant().fit(np.zeros((max(len(lost), 1), X.shape[1])), lost if len(lost) else [0.5])
+    return "constant", Constant().fit(np.zeros((max(len(lost), 1), X.shape[1])), lost if len(lost) else np.array([0.5]))
 
 
-def _cross_validated(rule: LogOdds, X: Floats, lost: Floats, folds: Floats) -> dict[str, float]:
+def _cross_validated(rule: LogOdds, X: Floats, lost: Floats, folds: NDArray[np.intp]) -> dict[str, float]:
     risk = np.zeros(len(lost))
     for fold in np.unique(folds):
         outside = folds != fold
@@ -95,15 +100,15 @@ def _missing(counted: pl.DataFrame, name: str, settings: ChurnSettings) -> Note:
     customers, smaller = settings.minimum_customers, settings.minimum_class
     if counted.is_empty():
         return Note(
-            f"No churn model yet: no snapshot is {settings.horizon_days} days old, so nothing is known of who was lost. "
+            f"No churn model yet: no snapshot is {settings.horizon_days} days old, so nobody is known to be lost. "
             f"The churn risk is the baseline {name}.",
             f"尚无流失模型：没有满 {settings.horizon_days} 天的快照，无法得知哪些客户已流失。流失风险取自基线 {name}。",
         )
     best = counted.sort("customers").tail(1)
     seen, lost = int(best["customers"][0]), int(best["lost"][0])
     return Note(
-        f"No churn model yet: a matured snapshot needs {customers} customers, {smaller} of them lost and {smaller} kept; "
+        f"No churn model yet: a matured snapshot needs {customers} customers, {smaller} lost and {smaller} kept; "
         f"the largest has {seen}, {lost} lost and {seen - lost} kept. The churn risk is the baseline {name}.",
-        f"尚无流失模型：成熟快照至少需要 {customers} 名客户，其中流失与保留各 {smaller} 名；目前最大的快照有 {seen} 名，"
-        f"流失 {lost} 名，保留 {seen - lost} 名。流失风险取自基线 {name}。",
+        f"尚无流失模型：成熟快照至少需要 {customers} 名客户，其中流失与保留各 {smaller} 名；"
+        f"目前最大的快照有 {seen} 名，流失 {lost} 名，保留 {seen - lost} 名。流失风险取自基线 {name}。",
     )

@@ -1,6 +1,6 @@
 """From a features frame to the numbers that the churn learners take.
 
-Belongs here: which columns, categories and drivers there are, the buy-till-you-die column, and what to say when one is missing.
+Belongs here: columns, categories and drivers, the buy-till-you-die column, and what is said when one is missing.
 Must not be here: the meaning of features, learners, labels.
 """
 
@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 
 PURCHASES = ("repeat_purchase_days", "active_span_days", "tenure_days")
 NOT_FEATURES = ("customer_id", "is_lost", "as_of", "hash")
+
+_ENOUGH = 50_000
+"""Rows that four parameters are fitted on; training rows are in the order of a hash, so that the first are a sample."""
 
 
 class ChurnMatrix(BaseEstimator):
@@ -61,7 +64,7 @@ class ChurnMatrix(BaseEstimator):
         self.levels_ = {name: self._levels(frame[name]) for name in schema if name not in self.numbers_}
         one_hot = [f"{name}={level}" for name, levels in self.levels_.items() for level in levels]
         self.columns_ = [*self.numbers_, *one_hot, BUYS_AGAIN]
-        self.btyd_ = MBGNBD().fit(_purchases(frame))
+        self.btyd_ = MBGNBD().fit(_purchases(frame.head(_ENOUGH)))
         return self
 
     def transform(self, frame: pl.DataFrame) -> Floats:

@@ -105,10 +105,12 @@ class ChurnModel(BaseEstimator):
         ValueError
             If a feature is missing.
         """
-        parts = [np.zeros(0)]
-        for part in features.iter_slices(_ROWS_AT_ONCE):
-            parts.append(self.base_log_odds_ + self.contributions(part).sum(axis=1))
-        return np.asarray(expit(np.concatenate(parts)))
+        everything = np.zeros(len(self.matrix.columns_), dtype=np.intp)
+        parts = [
+            self.learner.contributions(self.matrix.transform(part), everything, 1)[:, 0]
+            for part in features.iter_slices(_ROWS_AT_ONCE)
+        ]
+        return np.asarray(expit(self.base_log_odds_ + self.slope * np.concatenate([np.zeros(0), *parts])))
 
     def contributions(self, features: pl.DataFrame) -> Floats:
         """Log-odds beyond ``base_log_odds_`` by driver, shape (n_customers, len(ALL_DRIVERS)).
@@ -126,7 +128,7 @@ class ChurnModel(BaseEstimator):
     def reasons(self, features: pl.DataFrame, top: int = 3) -> pl.DataFrame:
         """What sets a customer's risk apart from the typical one's, at most ``top`` drivers a customer.
 
-        Where the risk is above the typical one, what raises it most comes first; where it is below, what lowers it most.
+        Where the risk is above the typical one, what raises it most comes first; else what lowers it most.
 
         Returns
         -------
@@ -157,7 +159,7 @@ class ChurnModel(BaseEstimator):
         ).filter(pl.col("contribution") != 0)
         words = sentences(window_days=self.window_days)
         told = [_told(features, ranked.filter(pl.col("code") == i), d, *words[d]) for i, d in enumerate(ALL_DRIVERS)]
-        return pl.concat(told).sort("row", "rank").select(REASONS_SCHEMA.names()).cast(dict(REASONS_SCHEMA))
+        return pl.concat(told).sort("row", "rank").select(REASONS_SCHEMA.names()).cast(REASONS_SCHEMA)
 
 
 def _told(features: pl.DataFrame, ranked: pl.DataFrame, driver: str, en: pl.Expr, zh: pl.Expr) -> pl.DataFrame:

@@ -45,9 +45,7 @@ def _count(number: pl.Expr, singular: str, plural: str) -> pl.Expr:
 
 
 def _either(condition: pl.Expr, then: Sentence, otherwise: Sentence) -> Sentence:
-    english, chinese = (
-        pl.when(condition).then(yes).otherwise(no) for yes, no in zip(then, otherwise, strict=True)
-    )
+    english, chinese = (pl.when(condition).then(yes).otherwise(no) for yes, no in zip(then, otherwise, strict=True))
     return english, chinese
 
 
@@ -86,7 +84,9 @@ def _frequency() -> Sentence:
 def _trend(window: int) -> Sentence:
     last, before = pl.col(f"orders_last_{window}d"), pl.col(f"orders_previous_{window}d")
     return (
-        pl.format(f"{{}} in the last {window} days, {{}} in the {window} days before", _count(last, "order", "orders"), before),
+        pl.format(
+            f"{{}} in the last {window} days, {{}} in the {window} days before", _count(last, "order", "orders"), before
+        ),
         pl.format(f"最近 {window} 天 {{}} 笔订单，之前 {window} 天 {{}} 笔", last, before),
     )
 
@@ -160,12 +160,10 @@ def _segment() -> Sentence:
         "customer_class": ("class", "等级"),
         "channel_last": ("last channel", "最近渠道"),
     }
-    english = pl.concat_str(
-        [pl.format(word + " {}", pl.col(column)) for column, (word, _) in named.items()], separator=", ", ignore_nulls=True
-    )
-    chinese = pl.concat_str(
-        [pl.format(word + " {}", pl.col(column)) for column, (_, word) in named.items()], separator="，", ignore_nulls=True
-    )
+    in_english = [pl.format(word + " {}", pl.col(column)) for column, (word, _) in named.items()]
+    in_chinese = [pl.format(word + " {}", pl.col(column)) for column, (_, word) in named.items()]
+    english = pl.concat_str(in_english, separator=", ", ignore_nulls=True)
+    chinese = pl.concat_str(in_chinese, separator="，", ignore_nulls=True)
     unknown = pl.all_horizontal(pl.col(column).is_null() for column in named)
     return _either(
         unknown,

@@ -19,6 +19,7 @@ from trust_models.churn_settings import ChurnSettings
 QUALITY_SCHEMA = pl.Schema({"as_of": pl.Date, "basis": pl.String, "metric": pl.String, "value": pl.Float64})
 COUNTS_SCHEMA = pl.Schema({"as_of": pl.Date, "customers": pl.Int64, "lost": pl.Int64, "is_used": pl.Boolean})
 
+
 @dataclass(frozen=True)
 class ChurnSnapshot:
     """What was known on a day, and what followed.
@@ -80,8 +81,7 @@ class ChurnTraining:
 def labelled(snapshots: Sequence[ChurnSnapshot]) -> list[pl.DataFrame]:
     """The matured snapshots, oldest first: features with is_lost, as_of and ``hash`` (of the customer id, 32 bits).
 
-    Rows are in the order of the hash, so that the first ones are a sample of customers; the hash is the same on every
-    machine and in every version.
+    The hash is the same on every machine and in every version, unlike those of Python and Polars.
     """
     frames = []
     for snapshot in sorted(snapshots, key=lambda s: s.as_of):
@@ -89,8 +89,7 @@ def labelled(snapshots: Sequence[ChurnSnapshot]) -> list[pl.DataFrame]:
             continue
         frame = snapshot.features.join(snapshot.labels.select("customer_id", "is_lost"), "customer_id", how="inner")
         hashes = [zlib.crc32(customer.encode()) for customer in frame["customer_id"]]
-        hashed = frame.with_columns(pl.Series("hash", hashes, dtype=pl.UInt32), as_of=pl.lit(snapshot.as_of))
-        frames.append(hashed.sort("hash", "customer_id"))
+        frames.append(frame.with_columns(pl.Series("hash", hashes, dtype=pl.UInt32), as_of=pl.lit(snapshot.as_of)))
     return frames
 
 
@@ -108,8 +107,9 @@ def counts(matured: Sequence[pl.DataFrame], settings: ChurnSettings) -> pl.DataF
 
 
 def capped(frame: pl.DataFrame, most: int) -> pl.DataFrame:
-    """The frame, or where it has more rows than ``most`` those of about as many customers as it takes, by their hash."""
-    if len(frame) <= most:
-        return frame.sort("hash", "customer_id", "as_of")
-    border = int(most / len(frame) * 2**32)
+    """Rows in the order of the hash, so that the first ones are a sample of customers.
+
+    Where there are more than ``most``, only those of about as many customers as that takes.
+    """
+    border = int(most / max(len(frame), most) * 2**32)
     return frame.filter(pl.col("hash") < border).sort("hash", "customer_id", "as_of")

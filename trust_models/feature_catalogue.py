@@ -191,14 +191,15 @@ def _baskets(settings: FeatureSettings) -> tuple[Feature, ...]:
         ),
         Feature("lines_mean", "variety", "Mean number of lines of an order.", pl.col("lines").mean(), "none known"),
         Feature(
-            "products_mean", "variety", "Mean number of different products in an order.", pl.col("products").mean(),
+            "products_mean",
+            "variety",
+            "Mean number of different products in an order.",
+            pl.col("products").mean(),
             "none known",
         ),
-        Feature("categories", "variety", "Different main categories ordered.", pl.col("category").drop_nulls().n_unique()),
+        Feature("categories", "variety", "Different main categories.", pl.col("category").drop_nulls().n_unique()),
         Feature("channels", "variety", "Different channels used.", pl.col("channel").drop_nulls().n_unique()),
-        Feature(
-            f"orders_last_{window}d", "trend", f"Orders in the last {window} days.", (age < window).sum()
-        ),
+        Feature(f"orders_last_{window}d", "trend", f"Orders in the last {window} days.", (age < window).sum()),
         Feature(
             f"orders_previous_{window}d",
             "trend",
@@ -213,7 +214,11 @@ def _baskets(settings: FeatureSettings) -> tuple[Feature, ...]:
             "not yet a customer a year before",
         ),
         Feature(
-            "channel_last", "segment", "Channel of the last order.", pl.col("channel").last(), "not given",
+            "channel_last",
+            "segment",
+            "Channel of the last order.",
+            pl.col("channel").last(),
+            "not given",
             is_category=True,
         ),
     )
@@ -241,7 +246,8 @@ def _returns() -> tuple[Feature, ...]:
                 returned.sum()),
         Feature("returned_share_mean", "returns", "Mean share of an order returned or cancelled.",
                 pl.col("returned_share").fill_null(0.0).mean()),
-        Feature("orders_cancelled", "returns", "Orders cancelled as a whole.", pl.col("cancelled_at").is_not_null().sum()),
+        Feature("orders_cancelled", "returns", "Orders cancelled as a whole.",
+                pl.col("cancelled_at").is_not_null().sum()),
         Feature("orders_faulty", "returns", "Orders returned or cancelled for a fault.", fault.sum()),
         Feature("faults_decayed_90d", "returns", "Orders with a fault, fading with a half-life of 90 days.",
                 (fault * pl.col("decay_recent")).sum()),
@@ -252,11 +258,14 @@ def _returns() -> tuple[Feature, ...]:
 def _intervals() -> tuple[Feature, ...]:
     gap, once = pl.col("interval_days"), "bought on one day only"
     return (
-        Feature("purchase_days", "frequency", "Different days with an order.", pl.len().cast(pl.Int64), "", "intervals"),
-        Feature("interval_longest_days", "silence", "Longest time between two purchase days.", gap.max(), once, "intervals"),
+        Feature("purchase_days", "frequency", "Different days with an order.", pl.len().cast(pl.Int64), "",
+                "intervals"),
+        Feature("interval_longest_days", "silence", "Longest time between two purchase days.", gap.max(), once,
+                "intervals"),
         Feature("interval_deviation_days", "silence", "Standard deviation of the time between purchase days.",
                 gap.std(), "fewer than three purchase days", "intervals"),
-        Feature("interval_last_days", "trend", "Time between the last two purchase days.", gap.last(), once, "intervals"),
+        Feature("interval_last_days", "trend", "Time between the last two purchase days.", gap.last(), once,
+                "intervals"),
     )  # fmt: skip
 
 
@@ -270,7 +279,7 @@ def _complaints(settings: FeatureSettings) -> tuple[Feature, ...]:
         f"complaint_voice_{days}d": (f"Σ severity, fading with a half-life of {days} days.", weight.sum()),
         f"complaint_recovery_{days}d": ("The part of the voice that was made good.", (weight * recovered).sum()),
         f"complaint_unresolved_{days}d": ("The part of the voice still open.", (weight * pl.col("is_open")).sum()),
-        "complaints_answered_late": ("Complaints without a first response within 48 hours.", pl.col("is_unanswered").sum()),
+        "complaints_answered_late": ("Complaints without a response in 48 hours.", pl.col("is_unanswered").sum()),
     }
     return tuple(Feature(name, "complaints", text, made_of, "", "complaints") for name, (text, made_of) in made.items())
 
@@ -278,7 +287,8 @@ def _complaints(settings: FeatureSettings) -> tuple[Feature, ...]:
 def _customers() -> tuple[Feature, ...]:
     return (
         Feature("segment", "segment", "Segment.", pl.col("segment"), "not given", "customers", True),
-        Feature("customer_class", "segment", "Class (A, B, C).", pl.col("customer_class"), "not given", "customers", True),
+        Feature("customer_class", "segment", "Class (A, B, C).", pl.col("customer_class"), "not given", "customers",
+                True),
         Feature("is_channel_partner", "segment", "Whether the customer is a channel partner.",
                 pl.col("is_channel_partner"), "not given", "customers"),
         Feature("membership_days", "tenure", "Days from joining to the as-of day.", pl.col("joined_days"),
@@ -290,7 +300,7 @@ def _spans() -> tuple[Feature, ...]:
     return (
         Feature("repeat_purchase_days", "frequency", "Purchase days after the first (x of a buy-till-you-die model).",
                 pl.col("purchase_days") - 1, "", "spans"),
-        Feature("active_span_days", "tenure", "Days from the first to the last purchase (its tx; tenure_days is its T).",
+        Feature("active_span_days", "tenure", "Days from first to last purchase (its tx; tenure_days is its T).",
                 pl.col("tenure_days") - pl.col("recency_days"), "", "spans"),
     )  # fmt: skip
 
@@ -300,8 +310,8 @@ def _own_interval(settings: FeatureSettings, population_interval_days: float | N
     of_these = pl.when(repeats.sum() > 0).then(span.sum() / repeats.sum())
     population = of_these if population_interval_days is None else pl.lit(population_interval_days)
     own = (span + settings.prior_intervals * population) / (repeats + settings.prior_intervals)
-    return (Feature("interval_own_days", "frequency", "Own mean time between purchase days, shrunken to the population's "
-                    "as of the day.", own, "nobody has bought twice", "own_interval"),)  # fmt: skip
+    meaning = "Own mean time between purchase days, shrunken to the population's as of the day."
+    return (Feature("interval_own_days", "frequency", meaning, own, "nobody has bought twice", "own_interval"),)
 
 
 def _derived(settings: FeatureSettings) -> tuple[Feature, ...]:
@@ -320,7 +330,7 @@ def _derived(settings: FeatureSettings) -> tuple[Feature, ...]:
         Feature("purchase_rate", "frequency", "Purchase days per 30 days of tenure, shrunken to the population's.",
                 30.0 / (interval + recency / (pl.col("repeat_purchase_days") + settings.prior_intervals)),
                 "nobody has bought twice", "derived"),
-        Feature(f"orders_trend_{window}d", "trend", f"Log ratio of the orders in the last {window} days to those before.",
+        Feature(f"orders_trend_{window}d", "trend", f"Log ratio of the orders in the last {window} days to before.",
                 ((last + 0.5) / (previous + 0.5)).log(), "", "derived"),
         Feature("order_amount_trend", "trend", "Log ratio of the last order's amount to the mean.",
                 (pl.col("order_amount_last").clip(0) + 1.0).log() - (pl.col("order_amount_mean").clip(0) + 1.0).log(),

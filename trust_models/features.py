@@ -12,6 +12,7 @@ from trust_models.as_of import AsOf, EventLog
 from trust_models.customer_status import is_open
 from trust_models.feature_catalogue import EVIDENCE_PREFIXES, FeatureSettings, catalogue, decayed, expressions
 
+
 def features(
     log: EventLog,
     *,

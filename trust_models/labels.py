@@ -7,7 +7,8 @@ Must not be here: features, models, or anything that looks at the as-of day's ow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Literal, get_args
 
 import polars as pl
@@ -39,7 +40,7 @@ def labels(
     Returns
     -------
     pl.LazyFrame
-        customer_id, is_lost (bool), sorted; one row per customer with an order by the as-of day who had not churned by then.
+        customer_id, is_lost (bool), sorted; one row per customer with an order by the as-of day and not churned by it.
 
     Raises
     ------
@@ -65,14 +66,15 @@ def labels(
     )
 
 
-def _silent(customers: pl.LazyFrame, log: EventLog, start: object, end: object) -> pl.LazyFrame:
-    bought = log.orders.filter(pl.col("ordered_at").is_between(start, end, closed="left")).select("customer_id").unique()
+def _silent(customers: pl.LazyFrame, log: EventLog, start: datetime, end: datetime) -> pl.LazyFrame:
+    in_window = pl.col("ordered_at").is_between(start, end, closed="left")
+    bought = log.orders.filter(in_window).select("customer_id").unique()
     return customers.join(bought.with_columns(is_lost=False), "customer_id", how="left").with_columns(
         pl.col("is_lost").fill_null(True)
     )
 
 
-def _declared(customers: pl.LazyFrame, log: EventLog, start: object, end: object) -> pl.LazyFrame:
+def _declared(customers: pl.LazyFrame, log: EventLog, start: datetime, end: datetime) -> pl.LazyFrame:
     in_window = pl.col("churned_at").is_between(start, end, closed="left") & (pl.col("kind") == "voluntary")
     left = log.churn.filter(in_window).select("customer_id").unique()
     return customers.join(left.with_columns(is_lost=True), "customer_id", how="left").with_columns(
@@ -108,7 +110,7 @@ def resolve_definition(
         .to_list()
     )
     days = [start, *records, end]
-    longest = max((after - before).days for before, after in zip(days, days[1:], strict=False))
+    longest = max((after - before).days for before, after in pairwise(days))
     return "declared" if records and longest <= horizon_days / 3 else "silent"
 
 

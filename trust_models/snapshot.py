@@ -14,7 +14,7 @@ import polars as pl
 
 from trust_models.as_of import AsOf, EventLog
 from trust_models.customer_status import customer_status
-from trust_models.evidence import evidence, statistics, trial_counts
+from trust_models.evidence import evidence, trial_counts, weighted
 from trust_models.feature_catalogue import FeatureSettings
 from trust_models.features import features
 from trust_models.rhythm import RhythmReference
@@ -67,8 +67,6 @@ class EvidenceSnapshot:
         The day.
     known : EventLog
         The event log as it could be known then.
-    statistics : DataFrame
-        Forward-decay sums per customer, stream and event day.
     evidence : DataFrame
         customer_id, r_<stream>…, s_<stream>…; sorted by customer.
     counts : DataFrame
@@ -77,7 +75,6 @@ class EvidenceSnapshot:
 
     as_of: AsOf
     known: EventLog
-    statistics: pl.DataFrame
     evidence: pl.DataFrame
     counts: pl.DataFrame
 
@@ -96,21 +93,16 @@ def take_evidence(
     covered = coverage(known if whole is None else whole.known(as_of))
     half_life = settings.evidence.half_life_days
     found = trials(known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=covered).collect().lazy()
-    daily, counts = pl.collect_all(
-        [
-            statistics(found, landmark=LANDMARK, half_life_days=half_life).sort("customer_id", "stream", "event_date"),
-            trial_counts(found).sort("customer_id", "stream"),
-        ]
-    )
     summed = evidence(
-        daily.lazy(),
+        weighted(found, landmark=LANDMARK, half_life_days=half_life),
         as_of=as_of,
         landmark=LANDMARK,
         half_life_days=half_life,
         streams=STREAMS,
         customers=known.orders,
-    ).collect()
-    return EvidenceSnapshot(as_of, known, daily, summed, counts)
+    )
+    frames = pl.collect_all([summed, trial_counts(found)])
+    return EvidenceSnapshot(as_of, known, *frames)
 
 
 def take_features(snapshot: EvidenceSnapshot, settings: ScoringSettings) -> pl.DataFrame:
@@ -122,8 +114,6 @@ def take_features(snapshot: EvidenceSnapshot, settings: ScoringSettings) -> pl.D
 
 def take_status(snapshot: EvidenceSnapshot, settings: ScoringSettings) -> pl.DataFrame:
     """Status, orders, open complaints and groups of every customer as of the snapshot's day."""
-    status = customer_status(
-        snapshot.known, as_of=snapshot.as_of, activity_window_days=settings.activity_window_days
-    )
+    status = customer_status(snapshot.known, as_of=snapshot.as_of, activity_window_days=settings.activity_window_days)
     groups = snapshot.known.customers.select("customer_id", "segment", "region", "customer_class")
     return status.join(groups, on="customer_id", how="left", maintain_order="left").collect()

@@ -27,9 +27,15 @@ from trust_models.trust_scores import TrustEstimators, fit_trust_estimators
 TRAINING_DAY = 6
 """Models are refitted weekly, as of a Sunday (Monday is 0)."""
 
+CHAMPION_WEEKS = 4
+"""Where the churn model of a training day is not promoted, that of one of so many weeks before may serve on."""
+
 MOST_SNAPSHOTS = 12
-SNAPSHOT_ROWS = 300_000
+SNAPSHOT_ROWS = 120_000
 """Customers times snapshots that churn is trained on, at most; beyond, a sample of customers stands for all."""
+
+TRUST_CUSTOMERS = 20_000
+"""Customers whose evidence the trust parameters are fitted on, at most."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +66,18 @@ def training_day(night: date, first_order: date) -> date:
     return day if day >= first_order else night
 
 
+def champion_days(night: date, first_order: date) -> tuple[date, ...]:
+    """The training days whose churn models may serve a night, the one to be preferred first."""
+    day = training_day(night, first_order)
+    days = (day - timedelta(weeks=weeks) for weeks in range(CHAMPION_WEEKS + 1))
+    return tuple(day for day in days if day >= first_order)
+
+
 def fit_trust(log: EventLog, day: date, settings: ScoringSettings) -> TrustTraining:
     """Fit the trust estimators on the evidence of a day."""
     rhythm = fit_rhythm(log.known(settings.as_of(day)).collect())
     evidence = take_evidence(log, day, settings, rhythm).evidence
-    return TrustTraining(fit_trust_estimators(evidence, n_jobs=-1), rhythm, len(evidence))
+    return TrustTraining(fit_trust_estimators(evidence, n_jobs=-1, max_samples=TRUST_CUSTOMERS), rhythm, len(evidence))
 
 
 def fit_churn(
@@ -79,9 +92,7 @@ def fit_churn(
         horizon_days=settings.horizon_days, definition=definition, features=settings.features
     )
     sample = _sample(known, max(len(days), 1))
-    snapshots = [
-        _labelled(log, known, sample, snapshot, as_of, settings, rhythm, definition) for snapshot in days
-    ]
+    snapshots = [_labelled(log, known, sample, snapshot, as_of, settings, rhythm, definition) for snapshot in days]
     if not snapshots:
         snapshots = [ChurnSnapshot(day, _features(log, sample, day, settings, rhythm))]
     return train_churn(snapshots, settings=churn_settings), definition

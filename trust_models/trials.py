@@ -230,7 +230,6 @@ def _promise_trials(log: EventLog, *, as_of: AsOf, covered: pl.LazyFrame) -> pl.
         log.orders.join(covered, how="cross")
         .filter(promised.is_not_null() & pl.col("has_deliveries") & ~is_withdrawn.fill_null(value=False))
         .with_columns(event_date=_business_day(promised, as_of))
-        .filter(promised < pl.lit(as_of.end))
         .select(_trial("promise_kept", pl.when(~is_kept).then(pl.col("event_date"))))
     )
 

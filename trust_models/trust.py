@@ -152,7 +152,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: object = None) -> TrustEstimator:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, X: Any, y: object = None) -> TrustEstimator:
         """Fit μ, ℓ and κ of every stream.
 
         Parameters
@@ -229,13 +229,9 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         )
 
     def counts(self, X: Any) -> tuple[Floats, Floats]:
-        """Successes and failures of shape (customers, streams).
-
-        Streams without a trial at fitting are zero: the frozen parameters say nothing about them.
-        """
+        """Successes and failures of shape (customers, streams), checked."""
         check_is_fitted(self)
-        successes, failures = self._counts(X, reset=False)
-        return successes * self.has_trials_, failures * self.has_trials_
+        return self._counts(X, reset=False)
 
     def chunks(self, X: Any) -> Iterator[tuple[Floats, Floats]]:
         """The counts of a bounded number of customers at a time."""
@@ -243,7 +239,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         for start in range(0, len(successes), CHUNK):
             yield successes[start : start + CHUNK], failures[start : start + CHUNK]
 
-    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002 - as fit
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Names of the columns that ``transform`` returns."""
         check_is_fitted(self)
         return np.asarray(OUTPUTS, dtype=object)

@@ -178,7 +178,7 @@ def fit_parameters(
             jac=True,
             method="L-BFGS-B",
             bounds=bounds,
-            options={"maxiter": max_iter, "ftol": 1e-11, "gtol": 1e-6},
+            options={"maxiter": max_iter, "maxcor": 30, "ftol": 1e-10, "gtol": 1e-6},
         )
         return np.asarray(found.x, dtype=np.float64), int(found.nit), found.status != 1
 

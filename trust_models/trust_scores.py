@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from joblib import Parallel, delayed
 
 from trust_models.dimensions import opinions
 from trust_models.streams import DIMENSIONS, EXPERIENCE_STREAMS, STREAMS
@@ -53,10 +54,12 @@ def fit_trust_estimators(evidence: pl.DataFrame, **parameters: Any) -> TrustEsti
         Parameters of :class:`TrustEstimator` other than ``streams``.
     """
     rows = evidence.sort("customer_id")
-    return TrustEstimators(
-        trust=TrustEstimator(streams=STREAMS, **parameters).fit(rows),
-        experience=TrustEstimator(streams=EXPERIENCE_STREAMS, **parameters).fit(rows),
+    estimators = TrustEstimators(
+        trust=TrustEstimator(streams=STREAMS, **parameters),
+        experience=TrustEstimator(streams=EXPERIENCE_STREAMS, **parameters),
     )
+    fit = Parallel(n_jobs=2, require="sharedmem")
+    return TrustEstimators(*fit(delayed(estimator.fit)(rows) for estimator in estimators))
 
 
 def trust_scores(

@@ -7,7 +7,7 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines.models import in_use, is_trained, train
+from pipelines.models import in_use, train, train_missing
 from pipelines.partitions import delivery_days
 from pipelines.scoring import reconstruct_history
 from pipelines.staging import TABLES
@@ -41,11 +41,15 @@ def models(
     context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], config: TrainingConfig
 ) -> dg.MaterializeResult[None]:
     day = date.fromisoformat(context.partition_key)
-    if not config.is_refit and is_trained(warehouse, day):
-        return dg.MaterializeResult(metadata={"trained": False})
-    told = train(warehouse, day, is_refit=config.is_refit)
-    rows = reconstruct_history(warehouse, in_use(warehouse, day))
-    notes = "\n".join(f"- {english}" for english, _ in told.pop("notes")) or "nothing missing"
+    trained = [train(warehouse, day, is_refit=True)] if config.is_refit else train_missing(warehouse, day)
+    rows = reconstruct_history(warehouse, in_use(warehouse, day)) if trained else 0
+    notes = [f"- {training.trained_as_of}: {english}" for training in trained for english, _ in training.notes]
     return dg.MaterializeResult(
-        metadata={"trained": True, **told, "notes": dg.MetadataValue.md(notes), "reconstructed_rows": rows}
+        metadata={
+            "trained_as_of": ", ".join(str(training.trained_as_of) for training in trained) or "not needed",
+            "chosen": ", ".join(training.chosen for training in trained) or "not needed",
+            "promoted": all(training.is_promoted for training in trained),
+            "notes": dg.MetadataValue.md("\n".join(notes) or "nothing missing"),
+            "reconstructed_rows": rows,
+        }
     )

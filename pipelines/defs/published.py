@@ -22,7 +22,7 @@ from pipelines.warehouse import Warehouse
         " Readers see the old file or the new one, never anything between; a failed night leaves the old one."
     ),
     kinds={"duckdb"},
-    owners=["team:customer-insight"],
+    owners=["team:customer-analytics"],
     partitions_def=delivery_days,
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)),
 )

@@ -17,7 +17,6 @@ from pipelines.warehouse import Warehouse
 Results = Iterator[dg.MaterializeResult[None]]
 
 FEATURES = {
-    "evidence_statistics": "Trials that went well and badly, faded: one row per customer, stream and event day.",
     "evidence": "What the trials add up to as of the day: one row per customer.",
     "evidence_before": "The same thirty days earlier, for the change of the score: one row per customer.",
     "trial_counts": "Trials and failures as they were, for words: one row per customer and stream.",

@@ -3,9 +3,14 @@
 Belongs here: the staging tables as assets. Must not be here: SQL, or anything as of a day.
 """
 
+from datetime import date
+
 import dagster as dg
 
+from pipelines.catalogue import check_result
+from pipelines.findings import keep
 from pipelines.partitions import delivery_days
+from pipelines.reconciliation import repurchase_findings
 from pipelines.staging import TABLES, description, sources, stage
 from pipelines.warehouse import Warehouse
 
@@ -23,6 +28,21 @@ def _asset(table: str) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata={"dagster/row_count": stage(warehouse, table)})
 
     return staging
+
+
+@dg.asset_check(
+    asset=["staging", "repurchases"],
+    name="reconciliation",
+    partitions_def=delivery_days,
+    description="The company's own feed of repurchases says what its purchases say. It warns, it never stops.",
+)
+def reconciliation(
+    context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+) -> dg.AssetCheckResult:
+    as_of = date.fromisoformat(context.partition_key)
+    found = repurchase_findings(warehouse, as_of)
+    keep(warehouse, as_of, "reconciliation", "repurchases", found)
+    return check_result(found, dg.AssetCheckSeverity.WARN)
 
 
 assets = [_asset(table) for table in TABLES]

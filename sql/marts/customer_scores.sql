@@ -9,11 +9,29 @@ reason as (
         customer_id,
         max(text_en) filter (score = 'trust' and rank = 1) as top_trust_reason,
         max(text_en) filter (score = 'churn' and rank = 1) as top_churn_reason,
+        max(text_zh) filter (score = 'trust' and rank = 1) as top_trust_reason_zh,
+        max(text_zh) filter (score = 'churn' and rank = 1) as top_churn_reason_zh,
         max(driver) filter (score = 'trust' and rank = 1 and contribution < 0) as trust_driver,
         max(driver) filter (score = 'churn' and rank = 1 and contribution > 0) as churn_driver
     from scores.reasons
     where rank = 1
     group by customer_id
+),
+
+-- Low trust is met where it was lost; else a high risk is met where it comes from; else nothing need be done.
+advised as (
+    select
+        night.customer_id,
+        case when is_distrusting then 'trust' else 'churn' end as score,
+        case when is_distrusting then reason.trust_driver else reason.churn_driver end as driver
+    from (
+        select
+            *,
+            trust_status = 'scored' and trust_score < getvariable('trust_bands')['medium'] as is_distrusting
+        from night
+    ) as night
+    inner join reason on night.customer_id = reason.customer_id
+    where night.churn_status <> 'churned' and (is_distrusting or night.churn_band in ('high', 'very_high'))
 )
 
 select
@@ -46,24 +64,17 @@ select
     night.churn_basis,
     reason.top_trust_reason,
     reason.top_churn_reason,
-    case
-        when night.churn_status = 'churned' then null
-        when
-            night.trust_status = 'scored'
-            and night.trust_score < getvariable('trust_bands')['medium']
-            and trust_action.text_en is not null
-            then trust_action.text_en
-        when night.churn_band in ('high', 'very_high') then churn_action.text_en
-    end as recommended_action,
+    action.text_en as recommended_action,
     night.orders,
     night.last_order_at,
     night.open_complaints,
     night.trust_model_version,
-    night.churn_model_version
+    night.churn_model_version,
+    reason.top_trust_reason_zh,
+    reason.top_churn_reason_zh,
+    action.text_zh as recommended_action_zh
 from night
 left join reason on night.customer_id = reason.customer_id
-left join meta.actions as trust_action
-    on trust_action.score = 'trust' and reason.trust_driver = trust_action.driver
-left join meta.actions as churn_action
-    on churn_action.score = 'churn' and reason.churn_driver = churn_action.driver
+left join advised on night.customer_id = advised.customer_id
+left join meta.actions as action on advised.score = action.score and advised.driver = action.driver
 order by night.customer_id

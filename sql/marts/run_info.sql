@@ -23,7 +23,7 @@ total as (
 select
     night.as_of,
     night.run_id,
-    night.scored_at as published_at,
+    (current_timestamp at time zone 'UTC')::timestamp as published_at,
     night.software_version,
     night.duckdb_version,
     night.time_zone,

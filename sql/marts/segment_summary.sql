@@ -39,6 +39,7 @@ summary as (
         segment_by,
         segment_value,
         count(*) as customers,
+        count(*) < getvariable('minimum_customers') as is_suppressed,
         count(*) filter (trust_status = 'scored') as customers_with_evidence,
         avg(trust_score order by customer_id) as trust_score_mean,
         1.645 * stddev_samp(trust_score order by customer_id) / sqrt(count(*)) as margin,
@@ -56,15 +57,15 @@ select
     segment_by,
     segment_value,
     customers,
-    case when customers >= getvariable('minimum_customers') then customers_with_evidence end as customers_with_evidence,
-    case when customers >= getvariable('minimum_customers') then trust_score_mean end as trust_score_mean,
-    case when customers >= getvariable('minimum_customers') then greatest(trust_score_mean - margin, 0) end as trust_score_low,
-    case when customers >= getvariable('minimum_customers') then least(trust_score_mean + margin, 100) end as trust_score_high,
-    case when customers >= getvariable('minimum_customers') then trust_experience_mean end as trust_experience_mean,
-    case when customers >= getvariable('minimum_customers') then churn_risk_mean end as churn_risk_mean,
-    case when customers >= getvariable('minimum_customers') then coalesce(expected_lost_customers, 0) end as expected_lost_customers,
-    case when customers >= getvariable('minimum_customers') then lapsed_customers end as lapsed_customers,
-    case when customers >= getvariable('minimum_customers') then churned_customers end as churned_customers,
-    customers < getvariable('minimum_customers') as is_suppressed
+    case when not is_suppressed then customers_with_evidence end as customers_with_evidence,
+    case when not is_suppressed then trust_score_mean end as trust_score_mean,
+    case when not is_suppressed then greatest(trust_score_mean - margin, 0) end as trust_score_low,
+    case when not is_suppressed then least(trust_score_mean + margin, 100) end as trust_score_high,
+    case when not is_suppressed then trust_experience_mean end as trust_experience_mean,
+    case when not is_suppressed then churn_risk_mean end as churn_risk_mean,
+    case when not is_suppressed then coalesce(expected_lost_customers, 0) end as expected_lost_customers,
+    case when not is_suppressed then lapsed_customers end as lapsed_customers,
+    case when not is_suppressed then churned_customers end as churned_customers,
+    is_suppressed
 from summary
 order by segment_by <> 'all', segment_by, segment_value

@@ -2,52 +2,75 @@
 -- A version is known on the days known_from <= D < known_until;
 -- the first delivery is history and counts from its event on.
 -- Amounts are in the reporting currency by the rate of the order's day; null where a line's rate is not known.
-with fx_rate as (
-    select * from raw.fx_rates
-    qualify row_number() over (partition by currency, rate_date order by load_date) = 1
+with rate as (
+    select
+        currency,
+        rate_date,
+        load_date,
+        rate,
+        known_from(rate_date, load_date, min(load_date) over ()) as known_from
+    from raw.fx_rates
 ),
 
-foreign_line as (
+delivered as (
     select
-        delivered.order_id,
-        delivered.line_no,
-        delivered.load_date,
-        delivered.amount * fx_rate.rate as amount
-    from raw.purchases as delivered
-    asof left join fx_rate
-        on delivered.currency = fx_rate.currency and business_date(delivered.ordered_at) >= fx_rate.rate_date
-    where delivered.currency <> getvariable('currency')
+        *,
+        business_date(ordered_at) as line_date,
+        known_from(
+            business_date(ordered_at), load_date, (select min(every.load_date) from raw.purchases as every)
+        ) as known_from
+    from raw.purchases
+),
+
+-- The rate that was known when the line was: a rate that comes or is corrected later changes nothing that was scored.
+rate_of_day as (
+    select
+        foreign_day.currency,
+        foreign_day.line_date,
+        foreign_day.known_from,
+        arg_max(rate.rate, (rate.rate_date, rate.load_date)) as rate
+    from (
+        select distinct
+            currency,
+            line_date,
+            known_from
+        from delivered
+        where currency <> getvariable('currency')
+    ) as foreign_day
+    inner join rate
+        on
+            foreign_day.currency = rate.currency
+            and foreign_day.line_date >= rate.rate_date
+            and foreign_day.known_from >= rate.known_from
+    group by all
 ),
 
 line as (
     select
-        delivered.* exclude (amount),
+        delivered.* exclude (amount, line_date),
         cast(
-            case when delivered.currency = getvariable('currency') then delivered.amount else foreign_line.amount end
-            as decimal(24, 6)
+            delivered.amount * case when delivered.currency = getvariable('currency') then 1 else rate_of_day.rate end
+            as decimal(28, 6)
         ) as amount,
-        known_from(
-            business_date(delivered.ordered_at), delivered.load_date, (select min(load_date) from raw.purchases)
-        ) as known_from,
         coalesce(
             list_contains(getvariable('fault_reasons'), delivered.return_reason)
             or (delivered.return_reason is null and getvariable('unexplained_returns') = 'failure'),
             false
         ) as is_fault,
         least(delivered.returned_at, delivered.cancelled_at) as undone_at
-    from raw.purchases as delivered
-    left join foreign_line
+    from delivered
+    left join rate_of_day
         on
-            delivered.order_id = foreign_line.order_id
-            and delivered.line_no = foreign_line.line_no
-            and delivered.load_date = foreign_line.load_date
+            delivered.currency = rate_of_day.currency
+            and delivered.line_date = rate_of_day.line_date
+            and delivered.known_from = rate_of_day.known_from
 ),
 
 -- Most orders were delivered once and never changed: one version, without any search for others.
-redelivered as (
-    select order_id from raw.purchases
+changed as (
+    select order_id from delivered
     group by order_id
-    having min(load_date) < max(load_date)
+    having min(known_from) < max(known_from)
 ),
 
 version as (
@@ -56,7 +79,7 @@ version as (
         line.known_from,
         lead(line.known_from) over (partition by line.order_id order by line.known_from) as known_until
     from line
-    semi join redelivered on line.order_id = redelivered.order_id
+    semi join changed on line.order_id = changed.order_id
     group by line.order_id, line.known_from
 ),
 
@@ -67,7 +90,7 @@ line_version as (
             partition by line.order_id, line.line_no order by line.load_date
         ) as line_known_until
     from line
-    semi join redelivered on line.order_id = redelivered.order_id
+    semi join changed on line.order_id = changed.order_id
 ),
 
 line_of_version as (
@@ -76,7 +99,7 @@ line_of_version as (
         cast(null as date) as version_from,
         cast(null as date) as version_until
     from line
-    anti join redelivered on line.order_id = redelivered.order_id
+    anti join changed on line.order_id = changed.order_id
     union all by name
     select
         line_version.* exclude (line_known_until),
@@ -103,14 +126,16 @@ select
     arg_min(channel, line_no) as channel,
     max(promised_at) as promised_at,
     case
-        when count(delivered_at) = count(*) filter (cancelled_at is null) then max(delivered_at)
+        when count(delivered_at) > 0 and count(coalesce(delivered_at, cancelled_at)) = count(*)
+            then max(coalesce(delivered_at, cancelled_at))
     end as delivered_at,
     min(undone_at) as returned_at,
-    coalesce(
-        cast(sum(amount) filter (undone_at is not null) as double) / nullif(cast(sum(amount) as double), 0),
-        count(undone_at) / count(*)
-    ) as returned_share,
-    arg_min(return_reason, (undone_at, line_no)) as return_reason,
+    case
+        when count(amount) = count(*) and sum(amount) > 0
+            then cast(coalesce(sum(amount) filter (undone_at is not null), 0) as double) / cast(sum(amount) as double)
+        else count(undone_at) / count(*)
+    end as returned_share,
+    arg_min_null(return_reason, (undone_at, line_no)) filter (undone_at is not null) as return_reason,
     min(undone_at) filter (is_fault) as fault_at,
     case when count(cancelled_at) = count(*) then max(cancelled_at) end as cancelled_at,
     coalesce(version_from, min(known_from)) as known_from,

@@ -1,4 +1,4 @@
-# ruff: noqa: DTZ001  # timestamps without a zone are UTC here
+# timestamps without a zone are UTC here
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime

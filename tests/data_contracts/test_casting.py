@@ -1,4 +1,4 @@
-# ruff: noqa: DTZ001  # timestamps without a zone are UTC here
+# timestamps without a zone are UTC here
 import math
 import unicodedata
 from datetime import UTC, date, datetime, timedelta, timezone

@@ -191,7 +191,12 @@ def test_the_standard_refuses_typos_at_any_depth(changed, name, old, new, messag
             "select sum(1) from {table} where not",
             "query: select count",
         ),
-        ("purchases", "where not (delivered_at >= date_trunc('day', ordered_at))", "where not (1 = 1)", "names no column"),
+        (
+            "purchases",
+            "where not (delivered_at >= date_trunc('day', ordered_at))",
+            "where not (1 = 1)",
+            "names no column",
+        ),
         ("purchases", "        mustBe: 0", "        mustBe: 1", "mustBe: 0"),
         ("purchases", "name: returned_after_order", "name: delivered_after_order", "two rules have one name"),
         ("purchases", "metric: rowCount", "metric: nullValues", "must be: query|rowCount is missing"),

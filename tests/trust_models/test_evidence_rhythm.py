@@ -47,6 +47,11 @@ def test_the_due_date_stretches_with_the_setting() -> None:
     assert [day for _, day, _ in trials] == days_after(START, 45)
 
 
+def test_an_interval_of_whole_days_is_not_rounded_up_by_a_float() -> None:
+    trials = came_back(orders_on([0]), reference=RhythmReference(50.0, 2.0), due_intervals=1.1)
+    assert [day for _, day, _ in trials] == days_after(START, 55)
+
+
 def test_a_second_order_of_the_same_day_is_the_same_purchase_day() -> None:
     reference = RhythmReference(30.0, 2.0)
     assert came_back(orders_on([0, 0, 10, 10]), reference=reference) == came_back(
@@ -111,7 +116,10 @@ def test_what_went_well_asks_for_no_forgiveness() -> None:
 
 def test_a_failure_enters_no_earlier_than_its_own_trial_matures() -> None:
     faulty = order("o", "2024-01-01", fault_at=at("2024-01-03"))
-    assert after_failure([faulty], reference=RhythmReference(5.0, 2.0)) == [("ann", date(2024, 1, 31), False)]
+    expected = [("ann", date(2024, 1, 31), False)]
+    assert after_failure([faulty], reference=RhythmReference(5.0, 2.0)) == expected
+    too_late = [faulty, *orders_on([20])]
+    assert after_failure(too_late, reference=RhythmReference(5.0, 2.0)) == expected
 
 
 def test_a_rejected_complaint_fails_on_the_day_of_the_rejection() -> None:
@@ -154,6 +162,16 @@ def test_customers_alike_weigh_the_population_fully() -> None:
     reference = rhythm_of({"ann": [0, 10, 20, 30], "bob": [0, 10, 20]})
     assert reference.interval_days == pytest.approx(10.0)
     assert reference.prior_weight == MAXIMUM_PRIOR_WEIGHT
+
+
+def test_the_reference_is_the_credibility_estimate_worked_out_by_hand() -> None:
+    reference = rhythm_of({"ann": [0, 10, 30], "bob": [0, 40, 100, 150]})
+    within = (100 / 2 + 200) / 3
+    between = (2 * (15 - 36) ** 2 + 3 * (50 - 36) ** 2 - within) / (5 - (4 + 9) / 5)
+    weight = within / between
+    credibility = [2 / (2 + weight), 3 / (3 + weight)]
+    assert reference.prior_weight == pytest.approx(weight)
+    assert reference.interval_days == pytest.approx(np.average([15, 50], weights=credibility))
 
 
 def test_the_prior_weight_is_variance_within_over_variance_between_customers() -> None:

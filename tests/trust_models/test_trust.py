@@ -108,6 +108,11 @@ def test_success_raises_and_failure_lowers_trust() -> None:
         assert bad < 50 < good
 
 
+def test_reliability_is_the_share_of_variance_removed() -> None:
+    found = scores(customers(RETAIL, 200, seed=9)[1])
+    np.testing.assert_allclose(found["reliability"], 1 - found["sd"] ** 2, atol=1e-12)
+
+
 def test_more_evidence_of_the_same_rate_narrows_the_interval() -> None:
     rows = np.vstack([counts_of(promise_kept=(8.0 * k, 2.0 * k), order_sound=(9.0 * k, k)) for k in (0.1, 1, 10, 100)])
     found = scores(rows)
@@ -240,6 +245,8 @@ def test_a_sample_of_customers_gives_nearly_the_same_parameters() -> None:
 def test_threads_and_batches_do_not_change_a_bit() -> None:
     _, counts = customers(RETAIL, 20_000, seed=3)
     whole = fitted().transform(counts)
+    assert len(whole) == 20_000
+    assert np.array_equal(fitted().transform(counts[-5:]), whole[-5:])
     threaded = pickle.loads(pickle.dumps(fitted())).set_params(n_jobs=2).transform(counts)
     assert np.array_equal(threaded, whole)
     assert np.array_equal(np.vstack([fitted().transform(counts[i : i + 1]) for i in range(20)]), whole[:20])

@@ -4,7 +4,7 @@ from scipy.special import betaln, expit, ndtr
 from scipy.stats import norm
 
 from trust_models.trust_likelihood import TrustParameters
-from trust_models.trust_posterior import GRID, PRIOR, StreamLikelihoods, expectation, quantiles
+from trust_models.trust_posterior import GRID, LARGEST_COUNT, PRIOR, StreamLikelihoods, expectation, quantiles
 
 
 def parameters(intercepts: list[float], loadings: list[float], concentrations: list[float]) -> TrustParameters:
@@ -46,6 +46,12 @@ def test_contradictory_evidence_of_any_size_leaves_a_posterior() -> None:
     weights = likelihoods.posterior(np.full((1, streams), 1e9), np.zeros((1, streams)))
     assert np.isfinite(weights).all()
     assert weights.sum() == pytest.approx(1.0)
+
+
+def test_more_trials_than_can_be_told_apart_count_as_the_most_that_can() -> None:
+    likelihoods = StreamLikelihoods(parameters([1.0], [1.0], [10.0]))
+    most, more = (likelihoods.of(0, np.array([count]), np.array([3.0])) for count in (LARGEST_COUNT, 1e15))
+    assert np.array_equal(most, more)
 
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.0, 1.0), (1.3, 0.4), (-0.77, 0.2), (2.0, 0.1)])

@@ -45,8 +45,9 @@ def test_the_same_evidence_scores_the_same_to_the_last_bit(estimators: TrustEsti
     shuffled = trust_scores(evidence.sample(fraction=1.0, shuffle=True, seed=3), *estimators)
     assert found.equals(shuffled)
     assert found.head(1).equals(trust_scores(evidence.head(1), *estimators))
-    again = fit_trust_estimators(evidence_of(1500, seed=1).reverse())
-    assert found.equals(trust_scores(evidence, *again))
+    history = evidence_of(1500, seed=1)
+    first, again = (fit_trust_estimators(frame, max_samples=700) for frame in (history, history.reverse()))
+    assert trust_scores(evidence, *first).equals(trust_scores(evidence, *again))
 
 
 def test_little_evidence_is_called_insufficient(estimators: TrustEstimators) -> None:

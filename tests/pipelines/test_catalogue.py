@@ -1,0 +1,49 @@
+import dagster as dg
+
+from data_contracts import contract
+from pipelines.catalogue import asset_metadata, check_result, column_schema
+from pipelines.findings import Finding
+
+ERROR = dg.AssetCheckSeverity.ERROR
+
+
+def finding(text: str, is_passed: bool = False, checked: int | None = None, failed: int | None = None) -> Finding:
+    return Finding("churn", "name", None, "rule", "error", is_passed, checked, failed, None, text, "文字")
+
+
+def test_a_check_without_failures_passes_and_says_how_much_it_held():
+    result = check_result([finding("a", True), finding("b", True)], ERROR)
+    assert result.passed
+    assert result.description == "2 promises kept"
+    assert len(result.metadata["results"].value) == 2
+
+
+def test_a_failed_check_names_the_table_and_the_rows_once():
+    findings = [
+        finding("kind must be given in every row", checked=10, failed=2),
+        finding("good", is_passed=True),
+        finding("churn/2024-01-10.csv: is empty"),
+        finding("churn of 2024-01-10: 2 of 10 rows are in quarantine", checked=10, failed=2),
+    ]
+    result = check_result(findings, ERROR)
+    assert not result.passed
+    assert result.description == (
+        "churn: kind must be given in every row (2 of 10 rows); churn/2024-01-10.csv: is empty;"
+        " churn of 2024-01-10: 2 of 10 rows are in quarantine"
+    )
+    assert result.metadata["failed"].value == 3
+
+
+def test_a_check_with_many_failures_tells_the_first_ten():
+    result = check_result([finding(f"churn {place}") for place in range(30)], ERROR)
+    assert result.description.count(";") == 9
+
+
+def test_columns_are_shown_with_type_description_and_classification():
+    churn = contract("churn")
+    columns = {column.name: column for column in column_schema(churn).columns}
+    assert list(columns) == [column.name for column in churn.loaded]
+    assert columns["customer_id"].tags == {"classification": "personal"}
+    assert not columns["kind"].constraints.nullable
+    assert columns["reason"].constraints.nullable
+    assert asset_metadata(churn)["key"] == "customer_id + churned_at"
