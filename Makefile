@@ -22,7 +22,7 @@ ui: $(STAMP) ## Dagster's pages on 127.0.0.1:3000
 	$(BIN)/dg dev --host 127.0.0.1 --port 3000
 
 test: check ## everything: check, then every test
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 	$(BIN)/ruff check .

@@ -89,6 +89,8 @@ def keep(warehouse: Warehouse, as_of: date, stage: str, table: str, findings: Se
 
 def kept(warehouse: Warehouse, as_of: date, stage: str, table: str) -> list[Finding]:
     """What a stage found for a table on a day."""
+    if not warehouse.has_table("meta.findings"):
+        return []
     names = [field.name for field in dataclasses.fields(Finding)]
     rows = warehouse.run(
         f"select {', '.join(names)} from meta.findings where as_of = ? and stage = ? and table_name = ?",

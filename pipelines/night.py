@@ -13,10 +13,12 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry
+from dagster_shared.error import SerializableErrorInfo
 
 from pipelines.errors import UserError
 from pipelines.settings import Settings
 
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -62,6 +64,7 @@ def run_job(settings: Settings, job: str, as_of: date, on_step: Callable[[Step],
     _export(settings)
     with _at_root(), DagsterInstance.get() as instance:
         from pipelines.definitions import defs
+        from pipelines.defs.jobs import REFIT
 
         definition = defs().resolve_job_def(job)
         _refuse_unknown_day(definition, as_of)
@@ -73,8 +76,10 @@ def run_job(settings: Settings, job: str, as_of: date, on_step: Callable[[Step],
             instance=instance,
             raise_on_error=False,
             run_id=run_id,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={**(REFIT if job == "training" else {}), **_SILENT},
         )
+    if not result.success and not follower.errors:
+        follower.errors.append(f"the run failed before its first step; see run {run_id} on Dagster's pages")
     return Outcome(result.success and not follower.errors, follower.errors, follower.warnings, run_id)
 
 
@@ -98,7 +103,9 @@ class _Follower:
         elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
             self._checked(event)
         elif event.event_type is DagsterEventType.STEP_FAILURE:
-            self._failed(event)
+            self._failed(event.step_failure_data.error, event.step_key)
+        elif event.event_type is DagsterEventType.RESOURCE_INIT_FAILURE:
+            self._failed(event.engine_event_data.error, None)
 
     def _materialized(self, event: DagsterEvent, moment: float) -> None:
         materialization = event.step_materialization_data.materialization
@@ -113,17 +120,14 @@ class _Follower:
             is_warning = evaluation.severity is dg.AssetCheckSeverity.WARN
             (self.warnings if is_warning else self.errors).append(evaluation.description or evaluation.check_name)
 
-    def _failed(self, event: DagsterEvent) -> None:
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
+    def _failed(self, error: SerializableErrorInfo | None, step: str | None) -> None:
+        while error is not None and error.cause is not None and error.cls_name != "UserError":
             error = error.cause
         if error is None or error.cls_name == "DagsterAssetCheckFailedError":
             return
         words = error.message.strip().removeprefix("pipelines.errors.").removeprefix("UserError: ")
-        known = error.cls_name == "UserError"
-        self.errors.append(
-            words if known else f"{event.step_key}: {words.splitlines()[0] if words else error.cls_name}"
-        )
+        line = words.splitlines()[0] if words else str(error.cls_name)
+        self.errors.append(line if error.cls_name == "UserError" or step is None else f"{step}: {line}")
 
 
 def _export(settings: Settings) -> None:

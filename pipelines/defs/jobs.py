@@ -12,6 +12,7 @@ from pipelines.partitions import delivery_days
 from pipelines.settings import Settings
 from pipelines.warehouse import Warehouse
 
+REFIT = {"ops": {"models__models": {"config": {"is_refit": True}}}}
 TRAINED = dg.AssetSelection.assets(["models", "models"]).upstream()
 
 
@@ -31,7 +32,7 @@ training = dg.define_asset_job(
     "training",
     selection=TRAINED,
     partitions_def=delivery_days,
-    config={"ops": {"models__models": {"config": {"is_refit": True}}}},
+    config=REFIT,
     description="Loads what was delivered and refits both models as of a day; promotes only what is better.",
 )
 

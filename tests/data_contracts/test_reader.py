@@ -80,7 +80,8 @@ def test_customer_scores_has_the_published_columns_in_their_order():
         "customer_id as_of trust_score trust_low trust_high trust_reliability trust_status trust_experience trust_band "
         "trust_change_30d trust_product_quality trust_service_quality trust_reputation trust_transparency trust_values "
         "churn_risk churn_risk_percentile churn_band churn_status churn_basis top_trust_reason top_churn_reason "
-        "recommended_action orders last_order_at open_complaints trust_model_version churn_model_version"
+        "recommended_action orders last_order_at open_complaints trust_model_version churn_model_version "
+        "top_trust_reason_zh top_churn_reason_zh recommended_action_zh"
     )
 
 

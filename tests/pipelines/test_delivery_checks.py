@@ -6,6 +6,7 @@ import pytest
 from data_contracts import contract
 from data_contracts.sql import row_rules
 from pipelines.delivery_checks import delivery_findings
+from pipelines.findings import keep
 from pipelines.loading import load
 
 D1, D2 = date(2024, 1, 10), date(2024, 1, 11)
@@ -176,3 +177,15 @@ def test_a_late_delivery_is_a_warning_that_says_how_late(found, deliver, purchas
 
 def test_a_source_that_never_delivered_is_not_late(found):
     assert "freshness" not in found(source="complaints")
+
+
+def test_a_night_run_again_with_nothing_to_load_keeps_its_drift_warnings(warehouse, deliver, purchase):
+    deliver("purchases", f"{D1}.csv", [purchase(loyalty_no="7")])
+    said = []
+    for run in ("first", "again"):
+        report = load(warehouse, contract("purchases"), D1, run)
+        findings = delivery_findings(warehouse, contract("purchases"), report, D1)
+        keep(warehouse, D1, "delivery", "purchases", findings)
+        said.append([finding for finding in findings if finding.rule == "unknown_column"])
+    assert len(said[0]) == 1
+    assert said[0] == said[1]

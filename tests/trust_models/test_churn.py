@@ -89,7 +89,11 @@ def test_a_model_that_loses_to_a_baseline_is_not_promoted_and_says_so(snapshots:
 def test_training_again_on_rows_and_snapshots_in_another_order_gives_the_same_risks(
     snapshots: list[ChurnSnapshot], model: ChurnModel, now: pl.DataFrame
 ) -> None:
-    turned = [ChurnSnapshot(s.as_of, s.features.reverse(), s.labels) for s in reversed(snapshots)]
+    turned = [
+        ChurnSnapshot(s.as_of, s.features.reverse(), s.labels.reverse())
+        for s in reversed(snapshots)
+        if s.labels is not None
+    ]
     again = train_churn(turned, settings=SMALL).candidate
     assert again is not None
     assert np.array_equal(again.predict_risk(now), model.predict_risk(now))

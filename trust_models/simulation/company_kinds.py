@@ -67,8 +67,8 @@ class CompanyKind:
     ordinary_return_share: float = 0.04
     has_promises: bool = True
     voice_share: float = 0.014
-    trust_exit_year: float = 0.16
-    need_exit_year: float = 0.05
+    trust_exit_year: float = 0.10
+    need_exit_year: float = 0.08
     involuntary_exit_year: float = 0.01
     declared_share: float = 0.4
     comeback_share: float = 0.06

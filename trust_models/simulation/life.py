@@ -36,7 +36,7 @@ EXIT_KINDS = ("trust", "need", "involuntary")
 FOREVER = 1_000_000_000
 _FADING = np.float32(0.5 ** (1 / 240))
 _SATURATION = np.float32(1.5)
-_TRUST_ON_EXIT = 1.3
+_TRUST_ON_EXIT = 0.8
 _SURVEY_EVERY_DAYS = 91
 _SURVEY_SHARE = 0.02
 
