@@ -80,8 +80,8 @@ class Training:
 def train_missing(warehouse: Warehouse, night: date) -> list[Training]:
     """Train what a night needs and does not find; returns what was trained, the newest first.
 
-    Where history was enough but the churn model of the night's training day is not promoted, the week before is
-    trained too, and so on back to the oldest champion that may serve. So the models of a night depend on the night
+    Where history was enough but the churn model of the night's training day is not promoted, the champion of the week
+    before may serve, and is trained too where it is missing. So the models of a night depend on the night
     alone, not on the order in which nights are run.
     """
     trained = []
@@ -100,7 +100,7 @@ def train_missing(warehouse: Warehouse, night: date) -> list[Training]:
 def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
     """The models of a night: trained with what was known by then, the newest promoted, verified.
 
-    Where no churn model of the last weeks was promoted, the best baseline of the newest training stands in.
+    Where no churn model of these days was promoted, the best baseline of the newest training stands in.
     """
     trust, experience = newest(warehouse, "trust", night), newest(warehouse, "experience", night)
     oldest = champion_days(night, _first_order(warehouse))[-1]

@@ -27,7 +27,7 @@ from trust_models.trust_scores import TrustEstimators, fit_trust_estimators
 TRAINING_DAY = 6
 """Models are refitted weekly, as of a Sunday (Monday is 0)."""
 
-CHAMPION_WEEKS = 4
+CHAMPION_WEEKS = 1
 """Where the churn model of a training day is not promoted, that of one of so many weeks before may serve on."""
 
 MOST_SNAPSHOTS = 12
