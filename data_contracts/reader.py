@@ -36,7 +36,7 @@ _ORDER: tuple[str, ...] = (
     "feedback",
     "fx_rates",
 )
-_ORDER += ("customer_scores", "customer_scores_history", "customer_reasons", "segment_summary")
+_ORDER += ("customer_scores", "customer_scores_history", "customer_reasons", "customer_dimensions", "segment_summary")
 
 
 class _UniqueKeys(yaml.CSafeLoader):

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from data_contracts.model import Column, ContractError
 
@@ -32,6 +41,7 @@ class PurchaseSettings(Settings):
     unexplained_returns: Literal["ordinary", "failure"]
     due_intervals: PositiveFloat
     half_life_days: PositiveFloat
+    chooses_half_life: bool
     activity_window_days: PositiveInt
     horizon_days: PositiveInt
 
@@ -51,11 +61,27 @@ class ChurnSettings(Settings):
     label: Literal["auto", "declared", "silent"]
 
 
+class DriftLimits(Settings):
+    """From where a night that has moved since training is worth a notice or a warning."""
+
+    psi_notice: PositiveFloat
+    psi_warning: PositiveFloat
+    realised_points: PositiveFloat
+    evidence_points: PositiveFloat
+
+    @model_validator(mode="after")
+    def _notice_comes_first(self) -> Self:
+        if self.psi_notice > self.psi_warning:
+            raise ValueError("psi_notice must not exceed psi_warning")
+        return self
+
+
 class ScoreSettings(Settings):
-    """Lower limits of the bands."""
+    """Lower limits of the bands, and what counts as drift."""
 
     trust_bands: dict[str, Score]
     churn_bands: dict[str, Risk]
+    drift_limits: DriftLimits
 
 
 class SegmentSettings(Settings):

@@ -109,6 +109,32 @@ def train(
 
 
 @app.command()
+def backtest(
+    cutoffs: Annotated[int, typer.Option(min=1, help="Month ends to judge, where history allows")] = 4,
+    warehouse: WarehouseOption = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="Judge by what is known then. Default: the last night"),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything to this file")] = None,
+) -> None:
+    """Judge the churn risk on the past: train as of earlier days, compare with what followed and with simple rules.
+
+    Example: trust backtest --cutoffs 4 --json backtest.json
+    """
+    from pipelines.backtest_tables import show
+    from pipelines.backtesting import backtested, to_json
+    from pipelines.settings import Settings
+
+    settings = Settings.from_environment(warehouse=warehouse)
+    day = as_of.date() if as_of else None
+    told = backtested(settings, cutoffs=cutoffs, as_of=day, on_cutoff=lambda line: print(line, flush=True))
+    if json_file is not None:
+        json_file.write_text(to_json(told), encoding="utf-8")
+    show(told)
+
+
+@app.command()
 def explain(
     customer_id: Annotated[str, typer.Argument(help="The customer")],
     warehouse: WarehouseOption = None,

@@ -1,9 +1,10 @@
-"""The model store: models as skops files with a JSON card each, and the register that says which one is in use.
+"""The model store: models as skops files with a card each, and the register that says which one is in use.
 
-Belongs here: writing, finding, verifying and reading models. Must not be here: fitting or applying them.
+Belongs here: writing, finding, verifying and reading models. Must not be here: fitting or applying them, or the words
+of their card pages (see ``model_cards``).
 
 A model is found through ``meta.models``, never by looking into the folder, and is refused unless its file has the
-fingerprint on its card and holds only types that are named here.
+fingerprint on its card, was written by the scikit-learn that reads it, and holds only types that are named here.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ import joblib
 import skops.io
 
 from pipelines.errors import UserError
+from pipelines.model_cards import pages
 from pipelines.warehouse import Warehouse
 from trust_models.churn_model import TRUSTED_TYPES as CHURN_TYPES
 
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "skops")
 TRUSTED_TYPES = (*CHURN_TYPES, "trust_models.trust.TrustEstimator")
 
 _MODELS = """
@@ -57,24 +61,35 @@ class Registered:
     file: str
     card: dict[str, Any]
 
+    @property
+    def folder(self) -> str:
+        """The folder of the file and its card, inside the warehouse folder."""
+        return Path(self.file).parent.as_posix()
+
 
 def save(
     warehouse: Warehouse, kind: str, model: Any, trained_as_of: date, card: dict[str, Any], *, is_promoted: bool
 ) -> Registered:
-    """Store a model and register it; a model of the same kind and day is replaced."""
+    """Store a model with its card and the card's pages, and register it; one of the same kind and day is replaced.
+
+    A number on the card that does not exist (nan), which JSON cannot say, is null.
+    """
     version = f"{trained_as_of}.{joblib.hash(model)[:8]}"
     folder = warehouse.settings.warehouse / "models" / f"{kind}-{version}"
     folder.mkdir(parents=True, exist_ok=True)
     content = skops.io.dumps(model)
-    told = {"kind": kind, "version": version, "trained_as_of": str(trained_as_of), **card}
-    told["sha256"] = hashlib.sha256(content).hexdigest()
-    _write(folder / "model.skops", content)
-    _write(folder / "card.json", json.dumps(told, indent=2, ensure_ascii=False, default=str).encode())
+    head = {"kind": kind, "version": version, "trained_as_of": trained_as_of, "is_promoted": is_promoted}
+    versions = {name: installed(name) for name in LIBRARIES}
+    tail = {"library_versions": versions, "sha256": hashlib.sha256(content).hexdigest()}
+    told = json.loads(json.dumps(head | card | tail, default=str), parse_constant=lambda _: None)
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    for name, whole in {"model.skops": content, "card.json": text.encode(), **pages(told)}.items():
+        _write(folder / name, whole)
     file = (folder / "model.skops").relative_to(warehouse.settings.warehouse).as_posix()
     with warehouse.transaction():
         warehouse.run(_MODELS)
         warehouse.run("delete from meta.models where kind = ? and trained_as_of = ?", (kind, trained_as_of))
-        row = (kind, version, trained_as_of, is_promoted, file, json.dumps(told, default=str))
+        row = (kind, version, trained_as_of, is_promoted, file, json.dumps(told))
         warehouse.run("insert into meta.models values (?, ?, ?, ?, ?, ?)", row)
     return Registered(kind, version, trained_as_of, is_promoted, file, told)
 
@@ -93,6 +108,16 @@ def newest(
     return _registered(*rows[0]) if rows else None
 
 
+def of_version(warehouse: Warehouse, kind: str, version: str) -> Registered | None:
+    """The model of a kind and version, as the scores of a night name it, or None where it is no longer registered."""
+    warehouse.run(_MODELS)
+    rows = warehouse.run(
+        "select kind, version, trained_as_of, is_promoted, file, card from meta.models where kind = ? and version = ?",
+        (kind, version),
+    )
+    return _registered(*rows[0]) if rows else None
+
+
 def _registered(kind: str, version: str, trained_as_of: date, is_promoted: bool, file: str, card: str) -> Registered:
     return Registered(kind, version, trained_as_of, is_promoted, file, json.loads(card))
 
@@ -103,7 +128,8 @@ def load(warehouse: Warehouse, registered: Registered) -> Any:
     Raises
     ------
     UserError
-        If the file is missing, is not the one that was registered, or holds a type that no model of ours has.
+        If the file is missing, is not the one that was registered, was written by another scikit-learn (major and
+        minor version), or holds a type that no model of ours has.
     """
     path = warehouse.settings.warehouse / registered.file
     advice = "run 'trust train' to make a new one"
@@ -112,6 +138,12 @@ def load(warehouse: Warehouse, registered: Registered) -> Any:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != registered.card["sha256"]:
         raise UserError(f"{path}: is not the file that was registered (SHA-256 differs); {advice}, or restore the file")
+    written, reading = registered.card["library_versions"]["scikit-learn"], installed("scikit-learn")
+    if written.split(".")[:2] != reading.split(".")[:2]:
+        raise UserError(
+            f"{path}: was written by scikit-learn {written}, and {reading} is installed, which may read it otherwise;"
+            f" {advice}, or install scikit-learn {written}"
+        )
     untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
     if untrusted:
         raise UserError(f"{path}: holds the type {untrusted[0]}, which no model of ours has; {advice}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from pipelines import refitting
+from pipelines.drift import reference
 from pipelines.errors import UserError
 from pipelines.model_store import Registered, load, newest, save
 from pipelines.scoring_settings import scoring_settings
@@ -19,11 +21,11 @@ from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
 from trust_models.churn import ChurnTraining
 from trust_models.churn_model import ChurnModel
+from trust_models.refit import ScoreShift
 from trust_models.rhythm import RhythmReference
+from trust_models.snapshot import ScoringSettings
 from trust_models.training import TrustTraining, champion_days, fit_churn, fit_trust, log_loss_of, newest_matured
 from trust_models.trust import TrustEstimator
-
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "skops")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class ModelsInUse:
     def churn_basis(self) -> str:
         """``model``, or the baseline that gives the number."""
         return self.churn_model.basis
+
+    def settings(self, settings: ScoringSettings) -> ScoringSettings:
+        """The settings with the half-life that came with the trust model."""
+        return refitting.settings_of(self.trust.card, settings)
 
 
 @dataclass(frozen=True)
@@ -108,14 +114,13 @@ def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
     churn = champion or newest(warehouse, "churn", night, only_promoted=False)
     if trust is None or experience is None or churn is None:
         raise UserError(f"no models are known by {night}; run 'trust train --as-of {night}'")
-    rhythm = trust.card["rhythm"]
     return ModelsInUse(
         trust,
         churn,
         load(warehouse, trust),
         load(warehouse, experience),
         load(warehouse, churn),
-        None if rhythm is None else RhythmReference(**rhythm),
+        refitting.rhythm_of(trust.card),
     )
 
 
@@ -135,15 +140,17 @@ def train(warehouse: Warehouse, day: date, *, is_refit: bool = False) -> Trainin
     log = event_log(warehouse)
     trust = fit_trust(log, day, settings)
     churn, definition = fit_churn(log, day, settings, trust.rhythm)
+    refit = refitting.compare(warehouse, log, day, trust, settings)
     notes = [(note.text_en, note.text_zh) for note in churn.notes]
     is_promoted = churn.is_promoted
     champion = newest(warehouse, "churn", day - timedelta(days=1))
     if is_refit and is_promoted and champion is not None:
         is_promoted, note = _challenge(log, warehouse, champion, churn, day, trust.rhythm)
         notes.append(note)
-    registered = _register(warehouse, day, trust, churn, definition, notes, is_promoted=is_promoted)
+    registered = _register(warehouse, day, trust, churn, definition, notes, refit, is_promoted=is_promoted)
     _keep_evaluation(warehouse, churn, registered)
-    return Training(day, churn.chosen, is_promoted, tuple(notes))
+    moved = () if refit is None else (refitting.note(*refit, trust.half_life.days),)
+    return Training(day, churn.chosen, is_promoted, (*moved, *notes))
 
 
 def _challenge(
@@ -175,20 +182,25 @@ def _register(
     churn: ChurnTraining,
     definition: str,
     notes: list[tuple[str, str]],
+    refit: tuple[Registered, ScoreShift] | None,
     *,
     is_promoted: bool,
 ) -> Registered:
     """Store the three models with their cards; returns the churn model's entry."""
+    settings = scoring_settings(warehouse.settings)
     shared: dict[str, Any] = {
-        "library_versions": {name: version(name) for name in LIBRARIES},
         "software_version": version("indirect-trust"),
         "data_window": [str(_first_order(warehouse)), str(day)],
     }
-    rhythm = None if trust.rhythm is None else vars(trust.rhythm)
+    scores, features = reference(event_log(warehouse), day, trust.settings, trust, churn.model)
+    kept: dict[str, Any] = {"trust": {"reference": scores}, "experience": {}}
     for kind, estimator in trust.estimators._asdict().items():
-        card = shared | {"streams": _streams(estimator), "customers": trust.customers, "rhythm": rhythm}
-        save(warehouse, kind, estimator, day, card, is_promoted=True)
+        card = shared | _trust_card(trust, estimator) | kept[kind] | {"refit": _told(refit)}
+        registered = save(warehouse, kind, estimator, day, card, is_promoted=True)
+        if kind == "trust":
+            _keep_trust_evaluation(warehouse, registered, trust, refit)
     card = shared | {
+        "horizon_days": settings.horizon_days,
         "features": churn.model.feature_names_,
         "basis": churn.model.basis,
         "has_candidate": churn.candidate is not None,
@@ -197,8 +209,33 @@ def _register(
         "quality": churn.quality.rows(named=True),
         "snapshots": churn.snapshots.rows(named=True),
         "notes": notes,
+        "reference": features,
     }
     return save(warehouse, "churn", churn.model, day, card, is_promoted=is_promoted)
+
+
+def _trust_card(trust: TrustTraining, estimator: TrustEstimator) -> dict[str, Any]:
+    """What a trust model was fitted on and came to."""
+    return {
+        "customers": trust.customers,
+        "streams": _streams(estimator),
+        "rhythm": None if trust.rhythm is None else vars(trust.rhythm),
+        "half_life": {
+            "days": trust.half_life.days,
+            "customers": trust.half_life.customers,
+            "scores": trust.half_life.scores.rows(named=True),
+        },
+        "functioning": trust.functioning.rows(named=True),
+        "shifts": estimator.shifts_,
+    }
+
+
+def _told(refit: tuple[Registered, ScoreShift] | None) -> dict[str, Any] | None:
+    """How far scores moved from the model before, for a card."""
+    if refit is None:
+        return None
+    before, shift = refit
+    return {"before": before.version, **refitting.metrics(shift), "causes": shift.causes.rows(named=True)}
 
 
 def _streams(estimator: TrustEstimator) -> list[dict[str, Any]]:
@@ -213,6 +250,23 @@ def _streams(estimator: TrustEstimator) -> list[dict[str, Any]]:
         }
         for place, name in enumerate(estimator.streams_)
     ]
+
+
+def _keep_trust_evaluation(
+    warehouse: Warehouse, registered: Registered, trust: TrustTraining, refit: tuple[Registered, ScoreShift] | None
+) -> None:
+    measured = {"half_life_days": trust.half_life.days, "customers": float(trust.customers)}
+    measured |= {} if refit is None else refitting.metrics(refit[1])
+    rows = pl.DataFrame({"metric": list(measured), "value": list(measured.values())}).select(
+        as_of=pl.lit(registered.trained_as_of),
+        model=pl.lit("trust"),
+        model_version=pl.lit(registered.version),
+        estimator=pl.lit("model"),
+        is_baseline=pl.lit(value=False),
+        metric="metric",
+        value="value",
+    )
+    warehouse.replace_part("meta.model_evaluations", rows, "model_version = ?", (registered.version,))
 
 
 def _keep_evaluation(warehouse: Warehouse, churn: ChurnTraining, registered: Registered) -> None:

@@ -19,7 +19,7 @@ from trust_models.churn_model import risk_band
 from trust_models.labels import snapshot_days
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
 from trust_models.trust_reasons import reasons as trust_reasons
-from trust_models.trust_scores import trust_scores
+from trust_models.trust_scores import dimension_opinions, trust_scores
 
 CHANGE_DAYS = 30
 REASONS = 3
@@ -29,7 +29,7 @@ MOST_MONTHS, MOST_RECONSTRUCTED_ROWS, FEWEST_MONTHS = 12, 500_000, 3
 
 def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dict[str, int]:
     """Write what is known of every customer as of a day; returns the rows of each ``features`` table."""
-    settings = scoring_settings(warehouse.settings)
+    settings = models.settings(scoring_settings(warehouse.settings))
     log = event_log(warehouse)
     snapshot = take_evidence(log, as_of, settings, models.rhythm)
     before = take_evidence(log, as_of - timedelta(days=CHANGE_DAYS), settings, models.rhythm)
@@ -49,14 +49,16 @@ def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -
     """Score every customer of the snapshot of a day; returns the rows of each ``scores`` table."""
     days = _customer_days(warehouse, as_of, models)
     reasons = _reasons(warehouse, as_of, models)
+    dimensions = _dimensions(warehouse, as_of, models)
     night = _night(warehouse, as_of, models, days, run_id)
     warehouse.replace_part("scores.customer_days", days, "as_of = ? and not is_reconstructed", (as_of,))
     warehouse.replace_part("scores.nights", night, "as_of = ?", (as_of,))
     if as_of == warehouse.value("select max(as_of) from scores.nights"):
         warehouse.replace("scores.reasons", reasons)
+        warehouse.replace("scores.dimensions", dimensions)
         warehouse.replace("scores.trial_counts", warehouse.table("features.trial_counts"))
         warehouse.replace("meta.actions", actions())
-    return {"customer_days": len(days), "reasons": len(reasons), "nights": 1}
+    return {"customer_days": len(days), "reasons": len(reasons), "dimensions": len(dimensions), "nights": 1}
 
 
 def reconstruct_history(warehouse: Warehouse, models: ModelsInUse) -> int:
@@ -65,7 +67,7 @@ def reconstruct_history(warehouse: Warehouse, models: ModelsInUse) -> int:
     The rows carry no churn risk: the model has seen what followed those days, and a risk told afterwards is no
     forecast. Rows of a model trained later stay. Returns the number of rows written.
     """
-    settings = scoring_settings(warehouse.settings)
+    settings = models.settings(scoring_settings(warehouse.settings))
     log = event_log(warehouse)
     first: date = warehouse.value("select min(ordered_date) from staging.orders")
     customers = log.orders.select(pl.col("customer_id").n_unique()).collect().item()
@@ -151,6 +153,11 @@ def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataF
     return pl.concat(
         frame.with_columns(as_of=pl.lit(as_of), score=pl.lit(score)) for score, frame in told.items()
     ).select("customer_id", "as_of", "score", "rank", "driver", "contribution", "text_en", "text_zh")
+
+
+def _dimensions(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:
+    opinions = dimension_opinions(warehouse.table("features.evidence"), models.trust_estimator)
+    return opinions.with_columns(as_of=pl.lit(as_of))
 
 
 def _night(warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, run_id: str) -> pl.DataFrame:

@@ -24,11 +24,12 @@ def scoring_settings(settings: Settings) -> ScoringSettings:
             resolution_days=complaints["resolution_days"],
             due_intervals=purchases["due_intervals"],
             rejected_resolutions=tuple(complaints["rejected_resolutions"]),
-            half_life_days=purchases["half_life_days"],
+            half_life_days=float(purchases["half_life_days"]),
         ),
         horizon_days=purchases["horizon_days"],
         activity_window_days=purchases["activity_window_days"],
         label=churn["label"],
+        chooses_half_life=purchases["chooses_half_life"],
     )
 
 

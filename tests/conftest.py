@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pipelines.warehouse import Warehouse
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 PURCHASE = {
     "order_id": "O1",

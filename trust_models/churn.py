@@ -41,7 +41,7 @@ from trust_models.churn_training import (
     is_usable,
     labelled,
 )
-from trust_models.evaluation import metrics
+from trust_models.evaluation import log_losses, metrics
 from trust_models.feature_catalogue import driver_of
 
 __all__ = ["ChurnSnapshot", "ChurnTraining", "Note", "train_churn"]
@@ -131,7 +131,7 @@ def _chosen(parts: _Parts, settings: ChurnSettings, random_state: int) -> str:
     rfm = log_odds.pop("rfm")
     log_odds[DEFAULT_CANDIDATE] = (log_odds["logistic"] + log_odds["trees"] + rfm) / 3
     lost = _lost(parts.selection)
-    losses = {name: _log_losses(_calibrated_risk(z, parts.selection, settings), lost) for name, z in log_odds.items()}
+    losses = {name: log_losses(lost, _calibrated_risk(z, parts.selection, settings)) for name, z in log_odds.items()}
     best = min(losses, key=lambda name: float(losses[name].mean()))
     gain = losses[DEFAULT_CANDIDATE] - losses[best]
     return best if gain.mean() > CLEARLY * gain.std() / np.sqrt(len(gain)) else DEFAULT_CANDIDATE
@@ -150,8 +150,10 @@ def _judged(
     measured = {basis: metrics(lost, _calibrated_risk(z, parts.calibration, settings)) for basis, z in log_odds.items()}
     loss = {basis: values["log_loss"] for basis, values in measured.items()}
     best = min(loss, key=lambda basis: loss[basis])
+    X, known = matrix.transform(parts.fitting), _lost(parts.fitting)
     models = {
-        basis: _model(basis, learners[basis], matrix, parts, log_odds[basis], settings) for basis in {best, "model"}
+        basis: _model(basis, clone(learner).fit(X, known), matrix, log_odds[basis], parts.calibration, settings)
+        for basis, learner in learners.items()
     }
     return ChurnTraining(
         model=models[best],
@@ -161,6 +163,7 @@ def _judged(
         quality=_quality(measured, parts.calibration["as_of"][0]),
         snapshots=counted,
         notes=_notes(best, loss, counted),
+        baselines={name: models[f"baseline:{name}"] for name in rules},
     )
 
 
@@ -191,11 +194,15 @@ def _folds(frame: pl.DataFrame) -> NDArray[np.intp]:
 
 
 def _model(
-    basis: str, learner: LogOdds, matrix: ChurnMatrix, parts: _Parts, log_odds: Floats, settings: ChurnSettings
+    basis: str,
+    fitted: LogOdds,
+    matrix: ChurnMatrix,
+    log_odds: Floats,
+    calibration: pl.DataFrame,
+    settings: ChurnSettings,
 ) -> ChurnModel:
-    """The learner fitted on all customers, calibrated by the log-odds it had given to customers it did not know."""
-    slope, intercept = calibrated(log_odds, _lost(parts.calibration), weight=settings.calibration_weight)
-    fitted = clone(learner).fit(matrix.transform(parts.fitting), _lost(parts.fitting))
+    """A learner fitted on all customers, calibrated by the log-odds it had given to customers it did not know."""
+    slope, intercept = calibrated(log_odds, _lost(calibration), weight=settings.calibration_weight)
     drivers = driver_of(matrix.feature_names_, settings.features)
     return ChurnModel(matrix, fitted, basis, drivers, slope, intercept, settings.features.window_days)
 
@@ -233,8 +240,3 @@ def _notes(best: str, loss: Mapping[str, float], counted: pl.DataFrame) -> tuple
 
 def _lost(frame: pl.DataFrame) -> Flags:
     return frame["is_lost"].cast(pl.Boolean).to_numpy()
-
-
-def _log_losses(risk: Floats, lost: Flags) -> Floats:
-    """Log loss of each row."""
-    return np.asarray(-np.log(np.clip(np.where(lost, risk, 1 - risk), 1e-12, 1)))

@@ -199,13 +199,14 @@ class BoostedTrees(LogOdds):
 
     def contributions(self, X: Floats, groups: NDArray[np.intp], n_groups: int) -> Floats:
         """Changes of the node means along each row's paths, by group, shape (n_samples, n_groups)."""
-        X, out = np.ascontiguousarray(X), np.zeros((len(X), n_groups))
+        out = np.zeros((len(X), n_groups))
         trees = [tree for (tree,) in self.trees_._predictors]  # the only way to a row's leaf that scikit-learn offers
         prepared = [(_numbered(tree), _steps(tree.nodes, groups, n_groups)) for tree in trees]
         for start in range(0, len(X), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
+            block = np.ascontiguousarray(X[rows])
             for tree, steps in prepared:
-                out[rows] += steps[_leaves(tree, X[rows])]
+                out[rows] += steps[_leaves(tree, block)]
         return out
 
 

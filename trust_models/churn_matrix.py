@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from trust_models.baselines import BUYS_AGAIN
-from trust_models.btyd import MBGNBD
+from trust_models.btyd import MBGNBD, checked_rows
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,13 @@ class ChurnMatrix(BaseEstimator):
         self.maximum_levels = maximum_levels
 
     def fit(self, frame: pl.DataFrame, y: object = None) -> Self:
-        """Remember the columns and frequent categories of the frame, and fit the MBG/NBD."""
+        """Remember the columns and frequent categories of the frame, and fit the MBG/NBD.
+
+        Raises
+        ------
+        ValueError
+            If the frame is empty, has no purchase days, or a customer's make no history.
+        """
         schema = {name: kind for name, kind in frame.schema.items() if name not in NOT_FEATURES}
         self.feature_names_ = list(schema)
         _refuse_missing(frame, PURCHASES)
@@ -73,16 +79,19 @@ class ChurnMatrix(BaseEstimator):
         Raises
         ------
         ValueError
-            If a feature that the model was trained on is not in the frame.
+            If a feature that the model was trained on is not in the frame or holds no numbers where it did, or a
+            customer's purchase days make no history.
         """
         _refuse_missing(frame, self.feature_names_)
+        _refuse_other_types(frame, self.numbers_)
         encoded = [
             (pl.col(name).cast(pl.String) == level).fill_null(False).cast(pl.Float64).alias(f"{name}={level}")
             for name, levels in self.levels_.items()
             for level in levels
         ]
         numbers = frame.select(*(pl.col(name).cast(pl.Float64) for name in self.numbers_), *encoded).to_numpy()
-        buys_again = self.btyd_.probability_active(_purchases(frame), float(self.horizon_days))
+        purchases = _purchases(frame)
+        buys_again = self.btyd_.probability_active(purchases, float(self.horizon_days)) if len(frame) else np.zeros(0)
         matrix = np.column_stack([numbers, buys_again])
         matrix[~np.isfinite(matrix)] = np.nan
         return matrix
@@ -100,7 +109,27 @@ class ChurnMatrix(BaseEstimator):
 
 
 def _purchases(frame: pl.DataFrame) -> Floats:
-    return frame.select(pl.col(name).cast(pl.Float64) for name in PURCHASES).to_numpy()
+    """Rows (x, tx, T) of the buy-till-you-die model."""
+    rows = frame.select(pl.col(name).cast(pl.Float64) for name in PURCHASES).to_numpy()
+    try:
+        return checked_rows(rows) if len(rows) else rows
+    except ValueError as error:
+        names = ", ".join(PURCHASES)
+        raise ValueError(
+            f"the features {names} must be (x, tx, T) of a purchase history for every customer: {error}; null is not "
+            "allowed in them"
+        ) from error
+
+
+def _refuse_other_types(frame: pl.DataFrame, numbers: list[str]) -> None:
+    kinds = {name: frame.schema[name] for name in numbers}
+    if other := [f"{name} ({kind})" for name, kind in kinds.items() if not _holds_numbers(kind)]:
+        raise ValueError(f"features must be numbers, as the churn model was trained on them: {', '.join(other)}")
+
+
+def _holds_numbers(kind: pl.DataType) -> bool:
+    """A column of nulls alone has the type Null."""
+    return kind.is_numeric() or kind in (pl.Boolean, pl.Null)
 
 
 def _refuse_missing(frame: pl.DataFrame, names: tuple[str, ...] | list[str]) -> None:

@@ -7,8 +7,8 @@ Must not be here: fitting, choosing, calibrating (``churn``, ``churn_fallback``,
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
@@ -67,6 +67,8 @@ class ChurnTraining:
         as_of, customers, lost, is_used of every matured snapshot.
     notes : tuple of Note
         What was missing or decided.
+    baselines : mapping of str to ChurnModel
+        Every baseline as it would stand in for the model: fitted on the same rows and calibrated in the same way.
     """
 
     model: ChurnModel
@@ -76,6 +78,7 @@ class ChurnTraining:
     quality: pl.DataFrame
     snapshots: pl.DataFrame
     notes: tuple[Note, ...]
+    baselines: Mapping[str, ChurnModel] = field(default_factory=dict)
 
 
 def labelled(snapshots: Sequence[ChurnSnapshot]) -> list[pl.DataFrame]:

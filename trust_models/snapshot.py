@@ -6,6 +6,7 @@ Must not be here: what a trial or a feature is, fitting, scoring.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -15,6 +16,7 @@ import polars as pl
 from trust_models.as_of import AsOf, EventLog
 from trust_models.customer_status import customer_status
 from trust_models.evidence import evidence, trial_counts, weighted
+from trust_models.fairness import customer_groups
 from trust_models.feature_catalogue import FeatureSettings
 from trust_models.features import features
 from trust_models.rhythm import RhythmReference
@@ -43,6 +45,11 @@ class ScoringSettings:
         Silence after which a customer is lapsed.
     label : {"auto", "declared", "silent"}
         What lost means.
+    chooses_half_life : bool
+        Whether the training of the trust model chooses the half-life, starting from that of ``evidence``.
+    chosen_half_life_days : float or None
+        The half-life that came with a trust model. Churn features keep that of ``evidence``: a churn model may be older
+        than the trust model beside it.
     """
 
     time_zone: str = "UTC"
@@ -51,6 +58,17 @@ class ScoringSettings:
     horizon_days: int = 90
     activity_window_days: int = 365
     label: Literal["auto", "declared", "silent"] = "auto"
+    chooses_half_life: bool = True
+    chosen_half_life_days: float | None = None
+
+    def with_chosen_half_life(self, days: float) -> ScoringSettings:
+        """The same settings with the half-life that came with a trust model."""
+        return dataclasses.replace(self, chosen_half_life_days=days)
+
+    @property
+    def trust_half_life_days(self) -> float:
+        """The half-life of the evidence of trust."""
+        return self.chosen_half_life_days or self.evidence.half_life_days
 
     def as_of(self, day: date) -> AsOf:
         """The as-of day in the business time zone."""
@@ -68,15 +86,68 @@ class EvidenceSnapshot:
     known : EventLog
         The event log as it could be known then.
     evidence : DataFrame
-        customer_id, r_<stream>…, s_<stream>…; sorted by customer.
+        customer_id, r_<stream>…, s_<stream>…, and the customer's groups (``fairness.FACTORS``); sorted by customer.
     counts : DataFrame
         customer_id, stream, trials, failures: unfaded, for words.
+    feature_evidence : DataFrame
+        customer_id, r_<stream>…, s_<stream>…, faded as the churn features have it.
     """
 
     as_of: AsOf
     known: EventLog
     evidence: pl.DataFrame
     counts: pl.DataFrame
+    feature_evidence: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class TrialSnapshot:
+    """Every matured trial as of a day.
+
+    Parameters
+    ----------
+    as_of : AsOf
+        The day.
+    known : EventLog
+        The event log as it could be known then.
+    trials : DataFrame
+        customer_id, stream, event_date, is_success; one row a trial.
+    """
+
+    as_of: AsOf
+    known: EventLog
+    trials: pl.DataFrame
+
+    def counts(self, *, half_life_days: float, since: date | None = None) -> pl.LazyFrame:
+        """Faded counts of every customer with an order: customer_id, r_<stream>…, s_<stream>…; sorted.
+
+        ``since`` leaves out the trials of that day and before; a half-life of infinity leaves counts whole.
+        """
+        recent = self.trials.lazy().filter(pl.lit(since is None) | (pl.col("event_date") > (since or date.min)))
+        return evidence(
+            weighted(recent, landmark=LANDMARK, half_life_days=half_life_days),
+            as_of=self.as_of,
+            landmark=LANDMARK,
+            half_life_days=half_life_days,
+            streams=STREAMS,
+            customers=self.known.orders,
+        )
+
+
+def take_trials(
+    log: EventLog,
+    day: date,
+    settings: ScoringSettings,
+    rhythm: RhythmReference | None,
+    *,
+    whole: EventLog | None = None,
+) -> TrialSnapshot:
+    """Trials as of a day, from the unmasked event log; ``whole`` is the log of all customers where ``log`` is not."""
+    as_of = settings.as_of(day)
+    known = log.known(as_of).collect()
+    covered = coverage(known if whole is None else whole.known(as_of))
+    found = trials(known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=covered)
+    return TrialSnapshot(as_of, known, found.collect())
 
 
 def take_evidence(
@@ -88,27 +159,21 @@ def take_evidence(
     whole: EventLog | None = None,
 ) -> EvidenceSnapshot:
     """Evidence as of a day, from the unmasked event log; ``whole`` is the log of all customers where ``log`` is not."""
-    as_of = settings.as_of(day)
-    known = log.known(as_of).collect()
-    covered = coverage(known if whole is None else whole.known(as_of))
-    half_life = settings.evidence.half_life_days
-    found = trials(known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=covered).collect().lazy()
-    summed = evidence(
-        weighted(found, landmark=LANDMARK, half_life_days=half_life),
-        as_of=as_of,
-        landmark=LANDMARK,
-        half_life_days=half_life,
-        streams=STREAMS,
-        customers=known.orders,
-    )
-    frames = pl.collect_all([summed, trial_counts(found)])
-    return EvidenceSnapshot(as_of, known, *frames)
+    snapshot = take_trials(log, day, settings, rhythm, whole=whole)
+    counts = snapshot.counts(half_life_days=settings.trust_half_life_days)
+    for_features = snapshot.counts(half_life_days=settings.evidence.half_life_days)
+    counted = [
+        counts.join(customer_groups(snapshot.known), on="customer_id", how="left", maintain_order="left"),
+        trial_counts(snapshot.trials.lazy()),
+        for_features,
+    ]
+    return EvidenceSnapshot(snapshot.as_of, snapshot.known, *pl.collect_all(counted))
 
 
 def take_features(snapshot: EvidenceSnapshot, settings: ScoringSettings) -> pl.DataFrame:
     """Churn features as of the snapshot's day, one row a customer, with the evidence beside them."""
     return features(
-        snapshot.known, as_of=snapshot.as_of, settings=settings.features, evidence=snapshot.evidence
+        snapshot.known, as_of=snapshot.as_of, settings=settings.features, evidence=snapshot.feature_evidence
     ).collect()
 
 

@@ -9,6 +9,7 @@ at the day of training, and a snapshot whose label window is not over by then is
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,9 +20,12 @@ from trust_models.as_of import AsOf, EventLog
 from trust_models.churn import ChurnSnapshot, ChurnTraining, train_churn
 from trust_models.churn_model import ChurnModel
 from trust_models.churn_settings import ChurnSettings
+from trust_models.fairness import adjustments, customer_groups, differential_functioning
+from trust_models.half_life import SCORES_SCHEMA, HalfLife, choose_half_life
 from trust_models.labels import Definition, labels, resolve_definition, snapshot_days
 from trust_models.rhythm import RhythmReference, fit_rhythm
-from trust_models.snapshot import ScoringSettings, take_evidence, take_features
+from trust_models.snapshot import ScoringSettings, TrialSnapshot, take_evidence, take_features, take_trials
+from trust_models.trust import TrustEstimator
 from trust_models.trust_scores import TrustEstimators, fit_trust_estimators
 
 TRAINING_DAY = 6
@@ -35,7 +39,16 @@ SNAPSHOT_ROWS = 120_000
 """Customers times snapshots that churn is trained on, at most; beyond, a sample of customers stands for all."""
 
 TRUST_CUSTOMERS = 20_000
-"""Customers whose evidence the trust parameters are fitted on, at most."""
+"""Customers whose trials the trust parameters are fitted on, at most."""
+
+FIT_HALF_LIVES = 3.0
+"""Parameters are fitted on the trials of so many half-lives: older ones weigh less than an eighth in any score."""
+
+FAIRNESS_CUSTOMERS = 8_000
+"""Customers by whom streams are compared between groups, at most."""
+
+HALF_LIFE_CUSTOMERS = 10_000
+"""Customers by whose next trials the half-life is chosen, at most."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +63,20 @@ class TrustTraining:
         None where no customer ever came back.
     customers : int
         Customers that were fitted on.
+    settings : ScoringSettings
+        With the half-life that was chosen: evidence for these estimators is taken with them.
+    half_life : HalfLife
+        How the half-life was chosen.
+    functioning : DataFrame
+        Whether streams mean the same in all groups (:func:`trust_models.fairness.differential_functioning`).
     """
 
     estimators: TrustEstimators
     rhythm: RhythmReference | None
     customers: int
+    settings: ScoringSettings
+    half_life: HalfLife
+    functioning: pl.DataFrame
 
 
 def training_day(night: date, first_order: date) -> date:
@@ -74,10 +96,43 @@ def champion_days(night: date, first_order: date) -> tuple[date, ...]:
 
 
 def fit_trust(log: EventLog, day: date, settings: ScoringSettings) -> TrustTraining:
-    """Fit the trust estimators on the evidence of a day."""
-    rhythm = fit_rhythm(log.known(settings.as_of(day)).collect())
-    evidence = take_evidence(log, day, settings, rhythm).evidence
-    return TrustTraining(fit_trust_estimators(evidence, n_jobs=-1, max_samples=TRUST_CUSTOMERS), rhythm, len(evidence))
+    """Fit the trust estimators on the whole trials of a day, and choose how fast evidence fades.
+
+    A sample of customers stands for all of them where they are many; the rhythm of purchases is of all.
+    """
+    known = log.known(settings.as_of(day)).collect()
+    rhythm = fit_rhythm(known)
+    sample = _sample(known, TRUST_CUSTOMERS)
+    part = log if sample is None else log.of_customers(sample)
+    snapshot = take_trials(part, day, settings, rhythm, whole=log)
+    since = day - timedelta(days=round(FIT_HALF_LIVES * settings.evidence.half_life_days))
+    counts = snapshot.counts(half_life_days=math.inf, since=since).collect()
+    estimators = fit_trust_estimators(counts, n_jobs=-1, max_samples=TRUST_CUSTOMERS)
+    functioning = _functioning(snapshot, counts, estimators.trust)
+    half_life = _half_life(snapshot, estimators.trust, settings)
+    return TrustTraining(
+        estimators.adjusted_for(adjustments(functioning)),
+        rhythm,
+        len(counts),
+        settings.with_chosen_half_life(half_life.days),
+        half_life,
+        functioning,
+    )
+
+
+def _functioning(snapshot: TrialSnapshot, counts: pl.DataFrame, estimator: TrustEstimator) -> pl.DataFrame:
+    some = counts.sample(min(len(counts), FAIRNESS_CUSTOMERS), seed=0).sort("customer_id")
+    return differential_functioning(some, customer_groups(snapshot.known).collect(), estimator)
+
+
+def _half_life(snapshot: TrialSnapshot, estimator: TrustEstimator, settings: ScoringSettings) -> HalfLife:
+    start = settings.evidence.half_life_days
+    if not settings.chooses_half_life:
+        return HalfLife(start, 0, SCORES_SCHEMA.to_frame())
+    customers = snapshot.trials.select(pl.col("customer_id").unique().sort())["customer_id"]
+    some = customers.sample(min(len(customers), HALF_LIFE_CUSTOMERS), seed=0)
+    trials = snapshot.trials.filter(pl.col("customer_id").is_in(some.implode()))
+    return choose_half_life(trials, estimator, day=snapshot.as_of.day, start_days=start)
 
 
 def fit_churn(
@@ -91,7 +146,7 @@ def fit_churn(
     churn_settings = ChurnSettings(
         horizon_days=settings.horizon_days, definition=definition, features=settings.features
     )
-    sample = _sample(known, max(len(days), 1))
+    sample = _sample(known, SNAPSHOT_ROWS // max(len(days), 1))
     snapshots = [_labelled(log, known, sample, snapshot, as_of, settings, rhythm, definition) for snapshot in days]
     if not snapshots:
         snapshots = [ChurnSnapshot(day, _features(log, sample, day, settings, rhythm))]
@@ -156,8 +211,7 @@ def _features(
     return take_features(take_evidence(part, day, settings, rhythm, whole=log), settings)
 
 
-def _sample(known: EventLog, snapshots: int) -> pl.Series | None:
+def _sample(known: EventLog, most: int) -> pl.Series | None:
     """The customers to train on, sorted; None where all are few enough."""
     customers = known.orders.select(pl.col("customer_id").unique().sort()).collect()["customer_id"]
-    most = SNAPSHOT_ROWS // snapshots
     return None if len(customers) <= most else customers.sample(most, seed=0).sort()

@@ -6,22 +6,24 @@ Must not be here: event logs (``evidence``), reasons (``trust_reasons``), dimens
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed
 from scipy.special import ndtr
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from trust_models.trust_likelihood import PRIOR_MEANS, TrustParameters, fit_parameters
-from trust_models.trust_posterior import CHUNK, GRID, PERCENTILE, StreamLikelihoods, expectation, quantiles
+from trust_models.streams import LOYALTY_STREAMS
+from trust_models.trust_likelihood import GROUND, TrustParameters, fit_parameters
+from trust_models.trust_posterior import CHUNK, GRID, PERCENTILE, Counts, StreamLikelihoods, expectation, quantiles
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,9 +72,10 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         Names of the streams. A data frame is then read by the columns ``r_<stream>`` (successes) and ``s_<stream>``
         (failures), wherever they stand; other columns are ignored. Default: columns are read by position and named
         after the frame's ``r_…`` columns, or ``stream0``, ``stream1``, ….
-    anchors : sequence of str
-        Streams whose successes go with trust by definition; together (weighted by their information) they fix the sign
-        of η. Where none of them has trials, the first stream with trials does.
+    consequences : sequence of str
+        Streams that follow from trust and do not make it (coming back). Their loading may have either sign, and they
+        are fitted after the others, each by itself, so that they are weighed by how far they go with trust but cannot
+        redefine it. All other streams build trust by going well: their loading is never negative.
     level : float
         Coverage of the credible interval, between 0 and 1.
     minimum_reliability : float
@@ -96,8 +99,10 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         μ, ℓ and κ.
     has_trials_ : ndarray of shape (streams,), bool
         Streams in which somebody had a trial at fitting.
+    shifts_ : dict
+        Group intercepts: stream → factor → group → shift of the log-odds. Empty unless :meth:`adjusted_for` any.
     log_likelihood_ : float
-        Marginal log likelihood at the solution, of the customers fitted on.
+        Marginal log likelihood of all streams but the consequences, at the solution, of the customers fitted on.
     n_iter_ : int
         Iterations used.
     n_features_in_ : int
@@ -133,7 +138,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         self,
         streams: Sequence[str] | None = None,
         *,
-        anchors: Sequence[str] = ("order_sound", "promise_kept"),
+        consequences: Sequence[str] = LOYALTY_STREAMS,
         level: float = 0.9,
         minimum_reliability: float = 0.1,
         n_nodes: int = 31,
@@ -143,7 +148,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         n_jobs: int | None = None,
     ) -> None:
         self.streams = streams
-        self.anchors = anchors
+        self.consequences = consequences
         self.level = level
         self.minimum_reliability = minimum_reliability
         self.n_nodes = n_nodes
@@ -158,7 +163,8 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array or data frame of shape (customers, 2 · streams)
-            Successes, then failures.
+            Successes, then failures. Give whole counts: fading makes them more alike than trials are, which hides how
+            far customers differ. What is scored may be faded.
         y : ignored
 
         Raises
@@ -173,8 +179,9 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         self.has_trials_ = trials.sum(axis=0) > 0
         size = len(self.streams_)
         self.intercepts_, self.loadings_ = np.zeros(size), np.zeros(size)
-        self.concentrations_ = np.full(size, math.exp(PRIOR_MEANS[2]))
+        self.concentrations_ = np.full(size, math.exp(GROUND.means[2]))
         self.log_likelihood_, self.n_iter_ = 0.0, 0
+        self.shifts_: dict[str, dict[str, dict[str, float]]] = {}
         if self.has_trials_.any():
             rows = self._sample(np.flatnonzero(trials.sum(axis=1) > 0))
             self._fit_streams(successes[rows], failures[rows])
@@ -183,9 +190,9 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
     def _fit_streams(self, successes: Floats, failures: Floats) -> None:
         self.has_trials_ = (successes + failures).sum(axis=0) > 0
         used = np.flatnonzero(self.has_trials_)
-        anchors = [index for index, stream in enumerate(used) if self.streams_[stream] in self.anchors] or [0]
+        consequences = [index for index, stream in enumerate(used) if self.streams_[stream] in self.consequences]
         fitted = fit_parameters(
-            successes[:, used], failures[:, used], anchors=anchors, nodes=self.n_nodes, max_iter=self.max_iter
+            successes[:, used], failures[:, used], consequences=consequences, nodes=self.n_nodes, max_iter=self.max_iter
         )
         self.intercepts_[used] = fitted.intercepts
         self.loadings_[used] = fitted.loadings
@@ -213,7 +220,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         """Posterior summaries of each customer, and the success rates that they imply."""
         likelihoods, tail = self.likelihoods(), (1.0 - self.level) / 2.0
         parts = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
-            delayed(_summary)(likelihoods, successes, failures, tail) for successes, failures in self.chunks(X)
+            delayed(_summary)(likelihoods, counts, tail) for counts in self.chunks(X)
         )
         return TrustPosterior(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -223,21 +230,59 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
 
     def likelihoods(self) -> StreamLikelihoods:
         """Likelihoods of the fitted streams, on the grid of trust levels."""
+        return StreamLikelihoods(self.parameters())
+
+    def parameters(self) -> TrustParameters:
+        """The fitted parameters of the streams."""
         check_is_fitted(self)
-        return StreamLikelihoods(
-            TrustParameters(self.intercepts_, self.loadings_, self.concentrations_, self.log_likelihood_, 0, True)
+        return TrustParameters(
+            self.intercepts_, self.loadings_, self.concentrations_, self.log_likelihood_, self.n_iter_, True
         )
 
-    def counts(self, X: Any) -> tuple[Floats, Floats]:
-        """Successes and failures of shape (customers, streams), checked."""
-        check_is_fitted(self)
-        return self._counts(X, reset=False)
+    def adjusted_for(self, shifts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> TrustEstimator:
+        """The same fit with group intercepts: scores no longer count against trust what is a habit of the group.
 
-    def chunks(self, X: Any) -> Iterator[tuple[Floats, Floats]]:
+        Parameters
+        ----------
+        shifts : mapping
+            Stream → factor → group → shift of the log-odds of success at equal trust (see ``fairness``). Data frames to
+            be scored must then have the factors as columns.
+        """
+        adjusted = copy.copy(self)
+        adjusted.shifts_ = {
+            stream: {name: dict(groups) for name, groups in of.items()} for stream, of in shifts.items()
+        }
+        return adjusted
+
+    def restricted_to(self, streams: Sequence[str]) -> TrustEstimator:
+        """The same fit with fewer streams: what it says of trust where only these are looked at.
+
+        Parameters
+        ----------
+        streams : sequence of str
+            Some of ``streams_``, in the order wanted.
+        """
+        check_is_fitted(self)
+        places = [self.streams_.index(stream) for stream in streams]
+        restricted: TrustEstimator = clone(self).set_params(streams=tuple(streams))
+        restricted.streams_, restricted.n_features_in_ = tuple(streams), 2 * len(places)
+        for name in ("has_trials_", "intercepts_", "loadings_", "concentrations_"):
+            setattr(restricted, name, getattr(self, name)[places])
+        restricted.shifts_ = {stream: shifts for stream, shifts in self.shifts_.items() if stream in streams}
+        restricted.log_likelihood_, restricted.n_iter_ = self.log_likelihood_, self.n_iter_
+        return restricted
+
+    def counts(self, X: Any) -> Counts:
+        """Successes, failures and shifts of shape (customers, streams), checked."""
+        check_is_fitted(self)
+        successes, failures = self._counts(X, reset=False)
+        return Counts(successes, failures, self._shifts(X, successes.shape))
+
+    def chunks(self, X: Any) -> Iterator[Counts]:
         """The counts of a bounded number of customers at a time."""
-        successes, failures = self.counts(X)
-        for start in range(0, len(successes), CHUNK):
-            yield successes[start : start + CHUNK], failures[start : start + CHUNK]
+        counts = self.counts(X)
+        for start in range(0, len(counts.successes), CHUNK):
+            yield counts.rows(slice(start, start + CHUNK))
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         """Names of the columns that ``transform`` returns."""
@@ -254,6 +299,17 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         counts = validate_data(self, X, dtype=np.float64, order="C", ensure_min_features=2 if reset else 1, reset=reset)
         check_non_negative(counts, "TrustEstimator")
         return self._sides(counts)
+
+    def _shifts(self, X: Any, shape: tuple[int, ...]) -> Floats:
+        """Shifts of the log-odds (customers, streams) for the groups of each customer; 0 where a group is not known."""
+        shifts = np.zeros(shape)
+        for stream, factors in self.shifts_.items():
+            for factor, groups in factors.items():
+                if factor not in getattr(X, "columns", ()):
+                    raise ValueError(f"the evidence lacks the column {factor}, for which {stream} is adjusted")
+                of_group = np.array([groups.get(group, 0.0) for group in X[factor].to_list()])
+                shifts[:, self.streams_.index(stream)] += of_group
+        return shifts
 
     def _sides(self, counts: Floats) -> tuple[Floats, Floats]:
         streams, odd = divmod(counts.shape[1], 2)
@@ -295,9 +351,9 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _summary(likelihoods: StreamLikelihoods, successes: Floats, failures: Floats, tail: float) -> TrustPosterior:
+def _summary(likelihoods: StreamLikelihoods, counts: Counts, tail: float) -> TrustPosterior:
     """Posterior summaries of one chunk of customers."""
-    weights = likelihoods.posterior(successes, failures)
+    weights = likelihoods.posterior(counts)
     mean = expectation(weights, GRID)
     variance = np.maximum(expectation(weights, GRID**2) - mean**2, 0.0)
     score = expectation(weights, PERCENTILE)

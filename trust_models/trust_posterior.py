@@ -15,6 +15,7 @@ Trefethen, L. N., Weideman, J. A. C. (2014). The exponentially convergent trapez
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,21 @@ KNOTS = int(np.log1p(LARGEST_COUNT / SMALLEST_COUNT) / KNOT_STEP) + 3
 CHUNK = 8192
 
 
+class Counts(NamedTuple):
+    """Successes and failures of some customers, and how far the log-odds of success are shifted for their groups.
+
+    Arrays of shape (customers, streams). A shift is what equal trust does not explain: see ``fairness``.
+    """
+
+    successes: Floats
+    failures: Floats
+    shifts: Floats
+
+    def rows(self, rows: slice | npt.NDArray[np.intp]) -> Counts:
+        """The counts of some of the customers."""
+        return Counts(self.successes[rows], self.failures[rows], self.shifts[rows])
+
+
 class StreamLikelihoods:
     """Likelihood of a stream's counts at every trust level of the grid.
 
@@ -63,38 +79,52 @@ class StreamLikelihoods:
     """
 
     def __init__(self, parameters: TrustParameters) -> None:
-        logits = parameters.intercepts[:, None] + parameters.loadings[:, None] * GRID
-        concentrations = parameters.concentrations[:, None]
-        self.rates: Floats = expit(logits)
-        self.success_shapes: Floats = concentrations * self.rates
-        self.failure_shapes: Floats = concentrations * expit(-logits)
-        self.streams = len(logits)
+        self.parameters = parameters
+        self.streams = len(parameters.intercepts)
+        self.rates: Floats = expit(self._logits(slice(None), 0.0))
         self._floor = 10.0 ** -min(FLOOR_EXPONENT, 270.0 / self.streams)
-        self._tables = [
-            np.vstack([_table(self.success_shapes[stream]), _table(self.failure_shapes[stream])])
-            for stream in range(self.streams)
-        ]
+        self._tables: dict[tuple[int, float], Floats] = {}
 
-    def of(self, stream: int, successes: Floats, failures: Floats) -> Floats:
+    def of(self, stream: int, successes: Floats, failures: Floats, shifts: Floats) -> Floats:
         """Relative likelihood (rows, grid) of counts (rows,): 1 at its highest, and never 0."""
-        log_likelihood = _interpolation(successes, failures) @ self._tables[stream]
+        interpolation, distinct = _interpolation(successes, failures), np.unique(shifts)
+        if len(distinct) == 1:
+            log_likelihood = np.asarray(interpolation @ self._table(stream, float(distinct[0])))
+        else:
+            log_likelihood = np.empty((len(successes), len(GRID)))
+            for shift in distinct:
+                rows = np.flatnonzero(shifts == shift)
+                log_likelihood[rows] = interpolation[rows] @ self._table(stream, float(shift))
         log_likelihood -= log_likelihood.max(axis=1, keepdims=True)
         likelihood: Floats = np.exp(log_likelihood, out=log_likelihood)
         np.maximum(likelihood, self._floor, out=likelihood)
         return likelihood
 
-    def posterior(self, successes: Floats, failures: Floats) -> Floats:
-        """Posterior weights (rows, grid) of counts (rows, streams); rows sum to 1."""
-        weights = np.tile(PRIOR, (len(successes), 1))
-        has_trials = (successes > 0) | (failures > 0)
+    def posterior(self, counts: Counts) -> Floats:
+        """Posterior weights (rows, grid); rows sum to 1."""
+        weights = np.tile(PRIOR, (len(counts.successes), 1))
+        has_trials = (counts.successes > 0) | (counts.failures > 0)
         for stream in range(self.streams):
             rows = np.flatnonzero(has_trials[:, stream])
             if len(rows) == len(weights):
-                weights *= self.of(stream, successes[:, stream], failures[:, stream])
+                weights *= self.of(stream, *(side[:, stream] for side in counts))
             elif len(rows):
-                weights[rows] *= self.of(stream, successes[rows, stream], failures[rows, stream])
+                weights[rows] *= self.of(stream, *(side[rows, stream] for side in counts))
         weights *= 1.0 / weights.sum(axis=1, keepdims=True)
         return weights
+
+    def _logits(self, streams: slice, shift: float) -> Floats:
+        loadings: Floats = self.parameters.loadings[streams, None]
+        return np.asarray(self.parameters.intercepts[streams, None] + shift + loadings * GRID)
+
+    def _table(self, stream: int, shift: float) -> Floats:
+        """Table of ln L at the knots of successes, then of failures (2 · knots, grid)."""
+        if (stream, shift) not in self._tables:
+            logits = self._logits(slice(stream, stream + 1), shift)
+            concentration = self.parameters.concentrations[stream]
+            sides = (_table(concentration * expit(logits)[0]), _table(concentration * expit(-logits)[0]))
+            self._tables[stream, shift] = np.vstack(sides)
+        return self._tables[stream, shift]
 
 
 def _table(shape: Floats) -> Floats:

@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 
 from trust_models.streams import STREAMS
 from trust_models.trust import TrustEstimator
-from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, StreamLikelihoods, expectation
+from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, Counts, StreamLikelihoods, expectation
 from trust_models.trust_words import sentences
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ def shapley_values(estimator: TrustEstimator, X: object, *, of: Literal["mean", 
     """
     likelihoods = estimator.likelihoods()
     parts = Parallel(n_jobs=estimator.n_jobs, require="sharedmem")(
-        delayed(_shares)(likelihoods, successes, failures, SCALES[of]) for successes, failures in estimator.chunks(X)
+        delayed(_shares)(likelihoods, counts, SCALES[of]) for counts in estimator.chunks(X)
     )
     return np.concatenate(parts)
 
@@ -126,17 +126,17 @@ def _long_shares(evidence: pl.DataFrame, estimator: TrustEstimator) -> pl.LazyFr
     )
 
 
-def _shares(likelihoods: StreamLikelihoods, successes: Floats, failures: Floats, scale: Floats) -> Floats:
+def _shares(likelihoods: StreamLikelihoods, counts: Counts, scale: Floats) -> Floats:
     """Shapley values (rows, streams) of a chunk: customers with trials in the same streams are computed together."""
-    has_trials = (successes > 0) | (failures > 0)
+    has_trials = (counts.successes > 0) | (counts.failures > 0)
     patterns, pattern = np.unique(has_trials, axis=0, return_inverse=True)
-    shares = np.zeros_like(successes)
+    shares = np.zeros_like(counts.successes)
     for index, active in enumerate(patterns):
         streams = np.flatnonzero(active)
         if not len(streams):
             continue
         rows = np.flatnonzero(pattern == index)
-        parts = [likelihoods.of(int(stream), successes[rows, stream], failures[rows, stream]) for stream in streams]
+        parts = [likelihoods.of(int(stream), *(side[rows, stream] for side in counts)) for stream in streams]
         shares[np.ix_(rows, streams)] = _shapley(_subset_values(parts, scale))
     return shares
 

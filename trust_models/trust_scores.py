@@ -6,12 +6,12 @@ Must not be here: the model (``trust``), the night, bands and rounding for reade
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from joblib import Parallel, delayed
 
 from trust_models.dimensions import opinions
 from trust_models.streams import DIMENSIONS, EXPERIENCE_STREAMS, STREAMS
@@ -39,27 +39,27 @@ class TrustEstimators(NamedTuple):
     trust: TrustEstimator
     experience: TrustEstimator
 
+    def adjusted_for(self, shifts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> TrustEstimators:
+        """Both with the same group intercepts (see :meth:`TrustEstimator.adjusted_for`)."""
+        return TrustEstimators(*(estimator.adjusted_for(shifts) for estimator in self))
 
-def fit_trust_estimators(evidence: pl.DataFrame, **parameters: Any) -> TrustEstimators:
+
+def fit_trust_estimators(counts: pl.DataFrame, **parameters: Any) -> TrustEstimators:
     """Fit both trust estimators.
 
-    Experience has a fit of its own rather than the joint one without its loyalty part: in the joint fit, coming back
-    has shaped the weight of every stream, so that its scores could not be held against later churn without circularity.
+    What trust means is learnt from experience alone; loyalty is weighed afterwards, by how far it goes with that. So
+    the experience estimator is the same fit without the loyalty streams, and coming back has shaped none of it: it may
+    be held against later churn without circularity.
 
     Parameters
     ----------
-    evidence : DataFrame
-        customer_id, r_<stream>…, s_<stream>… of all streams, in any order of rows.
+    counts : DataFrame
+        customer_id, r_<stream>…, s_<stream>… of all streams, not faded, in any order of rows.
     **parameters
         Parameters of :class:`TrustEstimator` other than ``streams``.
     """
-    rows = evidence.sort("customer_id")
-    estimators = TrustEstimators(
-        trust=TrustEstimator(streams=STREAMS, **parameters),
-        experience=TrustEstimator(streams=EXPERIENCE_STREAMS, **parameters),
-    )
-    fit = Parallel(n_jobs=2, require="sharedmem")
-    return TrustEstimators(*fit(delayed(estimator.fit)(rows) for estimator in estimators))
+    trust = TrustEstimator(streams=STREAMS, **parameters).fit(counts.sort("customer_id"))
+    return TrustEstimators(trust, trust.restricted_to(EXPERIENCE_STREAMS))
 
 
 def trust_scores(
@@ -92,7 +92,7 @@ def trust_scores(
     }
     if experience_estimator.has_trials_.any():
         scores["trust_experience"] = experience_estimator.posterior(rows).score
-    for name, opinion in opinions(estimator, *estimator.counts(rows), found.rates).items():
+    for name, opinion in opinions(estimator, *estimator.counts(rows)[:2], found.rates).items():
         scores[f"trust_{name}"] = None if opinion is None else opinion.score
     columns = [
         pl.Series(name, [None] * len(rows) if values is None else values, dtype=pl.Float64)
@@ -114,7 +114,7 @@ def dimension_opinions(evidence: pl.DataFrame, estimator: TrustEstimator) -> pl.
         One row a customer and dimension: :data:`OPINION_COLUMNS`; score is 100 · (belief + base_rate · uncertainty).
     """
     rows = evidence.sort("customer_id")
-    profile = opinions(estimator, *estimator.counts(rows), estimator.posterior(rows).rates)
+    profile = opinions(estimator, *estimator.counts(rows)[:2], estimator.posterior(rows).rates)
     frames = [
         pl.DataFrame({"customer_id": rows["customer_id"], **opinion._asdict(), "score": opinion.score}).select(
             "customer_id", pl.lit(name).alias("dimension"), *OPINION_COLUMNS[2:]

@@ -3,10 +3,14 @@
 Belongs here: training as a step. Must not be here: what is fitted or promoted, and how (see ``trust_models``).
 """
 
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
+from pipelines.model_cards import page
+from pipelines.model_store import Registered, newest
 from pipelines.models import in_use, train, train_missing
 from pipelines.partitions import delivery_days
 from pipelines.scoring import reconstruct_history
@@ -26,6 +30,16 @@ class TrainingConfig(dg.Config):
     is_refit: bool = False
 
 
+def _cards(warehouse: Warehouse, models: Iterable[Registered]) -> dict[str, dg.MetadataValue[Any]]:
+    """The card pages of the models in use, to be read on Dagster's pages, and the folders that hold them."""
+    cards: dict[str, dg.MetadataValue[Any]] = {}
+    for model in models:
+        cards[f"{model.kind}_card"] = dg.MetadataValue.md(page(model.card, "en"))
+        cards[f"{model.kind}_card_zh"] = dg.MetadataValue.md(page(model.card, "zh"))
+        cards[f"{model.kind}_folder"] = dg.MetadataValue.path(warehouse.settings.warehouse / model.folder)
+    return cards
+
+
 @dg.asset(
     key=["models", "models"],
     group_name="models",
@@ -42,7 +56,8 @@ def models(
 ) -> dg.MaterializeResult[None]:
     day = date.fromisoformat(context.partition_key)
     trained = [train(warehouse, day, is_refit=True)] if config.is_refit else train_missing(warehouse, day)
-    rows = reconstruct_history(warehouse, in_use(warehouse, day)) if trained else 0
+    used = in_use(warehouse, day)
+    rows = reconstruct_history(warehouse, used) if trained else 0
     notes = [f"- {training.trained_as_of}: {english}" for training in trained for english, _ in training.notes]
     return dg.MaterializeResult(
         metadata={
@@ -51,5 +66,6 @@ def models(
             "promoted": all(training.is_promoted for training in trained),
             "notes": dg.MetadataValue.md("\n".join(notes) or "nothing missing"),
             "reconstructed_rows": rows,
+            **_cards(warehouse, filter(None, (used.trust, newest(warehouse, "experience", day), used.churn))),
         }
     )

@@ -1,6 +1,7 @@
 """Scores: what is known of every customer as of the day, and what the models make of it.
 
-Belongs here: evidence, features and scores as assets. Must not be here: their meaning (see ``trust_models``).
+Belongs here: evidence, features and scores as assets, and the check of drift. Must not be here: their meaning (see
+``trust_models``).
 """
 
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from datetime import date
 
 import dagster as dg
 
+from pipelines.catalogue import check_result
+from pipelines.drift import check_drift, headline
 from pipelines.models import in_use
 from pipelines.partitions import delivery_days
 from pipelines.scoring import score, take_snapshot
@@ -26,6 +29,7 @@ FEATURES = {
 SCORES = {
     "customer_days": "Trust and churn scores, every night kept: one row per customer and as-of day.",
     "reasons": "Why: one row per customer, score and rank, of the newest night.",
+    "dimensions": "Trust by dimension, with the opinion behind it: one row per customer and dimension, newest night.",
     "nights": "What was scored when, with which models: one row per as-of day.",
 }
 
@@ -68,3 +72,18 @@ def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Wareho
     rows = score(warehouse, as_of, in_use(warehouse, as_of), context.run_id)
     for name in SCORES:
         yield dg.MaterializeResult(["scores", name], metadata={"dagster/row_count": rows[name]})
+
+
+@dg.asset_check(
+    asset=["scores", "customer_days"],
+    name="drift",
+    blocking=True,  # at severity WARN it stops nothing; so it ends before the tables that tell of it are made
+    partitions_def=delivery_days,
+    description="The night is like the training of its models; past predictions came true. It warns, it never stops.",
+)
+def drift(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    found = check_drift(warehouse, date.fromisoformat(context.partition_key))
+    result = check_result(found, dg.AssetCheckSeverity.WARN)
+    return dg.AssetCheckResult(
+        passed=result.passed, severity=result.severity, description=headline(found), metadata=result.metadata
+    )

@@ -11,6 +11,7 @@ PUBLISHED = (
     "customer_scores",
     "customer_scores_history",
     "customer_reasons",
+    "customer_dimensions",
     "segment_summary",
     "data_quality",
     "model_quality",
@@ -66,9 +67,10 @@ def test_only_purchases_must_be_there():
         ("customer_scores", ("customer_id",), None),
         ("customer_scores_history", ("customer_id", "as_of"), None),
         ("customer_reasons", ("customer_id", "score", "rank"), None),
+        ("customer_dimensions", ("customer_id", "dimension"), None),
         ("segment_summary", ("segment_by", "segment_value"), None),
         ("data_quality", ("table_name", "check_name", "rule"), None),
-        ("model_quality", ("model", "model_version", "estimator", "metric"), None),
+        ("model_quality", ("model", "model_version", "estimator", "metric", "as_of"), None),
     ],
 )
 def test_keys_and_event_times(name, key, event_at):

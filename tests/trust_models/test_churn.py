@@ -69,6 +69,27 @@ def test_a_model_is_promoted_only_where_it_beats_every_baseline_in_log_loss(trai
     )
 
 
+def test_every_baseline_comes_fitted_and_as_it_would_stand_in(training: ChurnTraining, now: pl.DataFrame) -> None:
+    assert set(training.baselines) == {"constant", "hiatus", "recency", "rfm", "mbg_nbd"}
+    for name, baseline in training.baselines.items():
+        assert baseline.basis == f"baseline:{name}"
+        risk = baseline.predict_risk(now)
+        assert ((risk > 0) & (risk < 1)).all()
+    assert np.ptp(training.baselines["constant"].predict_risk(now)) == 0
+    assert np.ptp(training.baselines["rfm"].predict_risk(now)) > 0.2
+
+
+def test_the_baseline_that_stands_in_is_the_one_that_is_shown(
+    snapshots: list[ChurnSnapshot], now: pl.DataFrame
+) -> None:
+    labels = snapshots[-1].labels
+    assert labels is not None
+    noise = labels.with_columns(is_lost=pl.Series(np.random.default_rng(0).random(len(labels)) < 0.5))
+    training = train_churn([ChurnSnapshot(DAYS[-1], snapshots[-1].features, noise)], settings=SMALL)
+    shown = training.baselines[training.model.basis.removeprefix("baseline:")]
+    assert np.array_equal(shown.predict_risk(now), training.model.predict_risk(now))
+
+
 def test_a_model_that_loses_to_a_baseline_is_not_promoted_and_says_so(snapshots: list[ChurnSnapshot]) -> None:
     rng = np.random.default_rng(0)
 

@@ -18,7 +18,7 @@ ESTIMATOR = TrustEstimator(SERVICE.streams).fit(customers(SERVICE, 3000)[1])
 
 def opinions_of(counts: np.ndarray) -> dict:
     counts = np.atleast_2d(counts)
-    return opinions(ESTIMATOR, *ESTIMATOR.counts(counts), ESTIMATOR.posterior(counts).rates)
+    return opinions(ESTIMATOR, *ESTIMATOR.counts(counts)[:2], ESTIMATOR.posterior(counts).rates)
 
 
 def test_a_dimension_without_trials_anywhere_is_unknown() -> None:

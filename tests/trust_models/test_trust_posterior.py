@@ -4,11 +4,15 @@ from scipy.special import betaln, expit, ndtr
 from scipy.stats import norm
 
 from trust_models.trust_likelihood import TrustParameters
-from trust_models.trust_posterior import GRID, LARGEST_COUNT, PRIOR, StreamLikelihoods, expectation, quantiles
+from trust_models.trust_posterior import GRID, LARGEST_COUNT, PRIOR, Counts, StreamLikelihoods, expectation, quantiles
 
 
 def parameters(intercepts: list[float], loadings: list[float], concentrations: list[float]) -> TrustParameters:
     return TrustParameters(np.array(intercepts), np.array(loadings), np.array(concentrations), 0.0, 1, True)
+
+
+def counts_of(successes: np.ndarray, failures: np.ndarray) -> Counts:
+    return Counts(successes, failures, np.zeros_like(successes))
 
 
 def exact(counts: tuple[float, float], mu: float, ell: float, kappa: float) -> np.ndarray:
@@ -22,12 +26,22 @@ def exact(counts: tuple[float, float], mu: float, ell: float, kappa: float) -> n
     "counts", [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.001, 0.37), (7.3, 2.1), (140.0, 3.0), (90_000.0, 10_000.0)]
 )
 def test_likelihoods_are_those_of_the_beta_binomial(counts: tuple[float, float], kappa: float) -> None:
-    found = StreamLikelihoods(parameters([1.2], [0.9], [kappa])).of(0, *np.array(counts)[:, None])
+    found = StreamLikelihoods(parameters([1.2], [0.9], [kappa])).of(0, *np.array(counts)[:, None], np.zeros(1))
     np.testing.assert_allclose(found[0], np.maximum(exact(counts, 1.2, 0.9, kappa), 1e-30), rtol=2e-4)
 
 
+def test_a_shift_moves_the_log_odds_of_its_customers_alone() -> None:
+    likelihoods = StreamLikelihoods(parameters([1.2], [0.9], [20.0]))
+    twice = np.ones(2)
+    shifted, plain = likelihoods.of(0, 7.0 * twice, 2.0 * twice, np.array([-0.5, 0.0]))
+    np.testing.assert_allclose(shifted, exact((7.0, 2.0), 0.7, 0.9, 20.0), rtol=2e-4, atol=1e-12)
+    np.testing.assert_allclose(plain, exact((7.0, 2.0), 1.2, 0.9, 20.0), rtol=2e-4, atol=1e-12)
+
+
 def test_no_trials_leave_the_prior_untouched() -> None:
-    weights = StreamLikelihoods(parameters([1.0, 2.0], [1.0, 0.5], [10.0, 10.0])).posterior(*np.zeros((2, 1, 2)))
+    weights = StreamLikelihoods(parameters([1.0, 2.0], [1.0, 0.5], [10.0, 10.0])).posterior(
+        counts_of(*np.zeros((2, 1, 2)))
+    )
     np.testing.assert_allclose(weights[0], PRIOR, rtol=1e-14)
     assert expectation(weights, GRID)[0] == pytest.approx(0.0, abs=1e-14)
     assert expectation(weights, GRID**2)[0] == pytest.approx(1.0, abs=2e-4)
@@ -35,7 +49,7 @@ def test_no_trials_leave_the_prior_untouched() -> None:
 
 def test_streams_multiply() -> None:
     likelihoods = StreamLikelihoods(parameters([1.0, 0.0], [1.0, 0.5], [10.0, 40.0]))
-    weights = likelihoods.posterior(np.array([[3.0, 2.0]]), np.array([[1.0, 5.0]]))
+    weights = likelihoods.posterior(counts_of(np.array([[3.0, 2.0]]), np.array([[1.0, 5.0]])))
     expected = PRIOR * exact((3.0, 1.0), 1.0, 1.0, 10.0) * exact((2.0, 5.0), 0.0, 0.5, 40.0)
     np.testing.assert_allclose(weights[0], expected / expected.sum(), rtol=2e-4)
 
@@ -43,14 +57,14 @@ def test_streams_multiply() -> None:
 def test_contradictory_evidence_of_any_size_leaves_a_posterior() -> None:
     streams = 12
     likelihoods = StreamLikelihoods(parameters([0.0] * streams, [5.0, -5.0] * 6, [1000.0] * streams))
-    weights = likelihoods.posterior(np.full((1, streams), 1e9), np.zeros((1, streams)))
+    weights = likelihoods.posterior(counts_of(np.full((1, streams), 1e9), np.zeros((1, streams))))
     assert np.isfinite(weights).all()
     assert weights.sum() == pytest.approx(1.0)
 
 
 def test_more_trials_than_can_be_told_apart_count_as_the_most_that_can() -> None:
     likelihoods = StreamLikelihoods(parameters([1.0], [1.0], [10.0]))
-    most, more = (likelihoods.of(0, np.array([count]), np.array([3.0])) for count in (LARGEST_COUNT, 1e15))
+    most, more = (likelihoods.of(0, np.array([count]), np.array([3.0]), np.zeros(1)) for count in (LARGEST_COUNT, 1e15))
     assert np.array_equal(most, more)
 
 
@@ -84,10 +98,10 @@ def test_a_row_is_the_same_to_the_last_bit_in_any_batch() -> None:
     likelihoods = StreamLikelihoods(parameters([1.0, 0.0], [1.0, 0.5], [10.0, 40.0]))
     generator = np.random.default_rng(1)
     successes, failures = generator.gamma(0.5, 8.0, (2, 200, 2)) * generator.integers(0, 2, (2, 200, 2))
-    whole = likelihoods.posterior(successes, failures)
+    whole = likelihoods.posterior(counts_of(successes, failures))
     for size in (1, 2, 3, 17):
         parts = [
-            likelihoods.posterior(successes[start : start + size], failures[start : start + size])
+            likelihoods.posterior(counts_of(successes[start : start + size], failures[start : start + size]))
             for start in range(0, 200, size)
         ]
         assert np.array_equal(np.vstack(parts), whole)
