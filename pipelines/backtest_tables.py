@@ -29,6 +29,13 @@ MEASURES = {
     "ece": "calibration error",
     "lift_top_decile": "lift, riskiest tenth",
 }
+TRUST_OUTCOMES = {"later_failure": "failure", "later_complaint": "complaint", "later_loss": "lost"}
+TRUST_ESTIMATORS = {
+    "trust_experience": "trust_experience",
+    "trust_score": "trust_score",
+    "josang": "Jøsang",
+    "complaint_free": "complaint-free",
+}
 SMALL_NAMED = 8
 
 
@@ -54,6 +61,11 @@ def render(told: Told) -> RenderableType:
         _verdicts(told),
         _heading("How good was what would have been in use? 95% intervals in brackets."),
         _measures(told),
+        _heading("Does low trust foretell what follows? AUC: 0.5 is chance. 95% intervals in brackets."),
+        "Who met a failure, of customers with any experience in the window; who complained, of those who ordered; who",
+        "was lost. Jøsang: beta reputation with W = 2; complaint-free: 1 less complaints by orders. A score that rises",
+        "with the number of orders foretells loss by that alone: what trust adds to RFM is the gain.",
+        _trust(told),
         _heading(f"Is every group served alike? What would have been in use on {newest['day']}."),
         "missed: share of the lost whose risk was below the high band; who were not in the riskiest tenth of all.",
         _groups(newest),
@@ -95,6 +107,28 @@ def _measures(told: Told) -> Table:
     return table
 
 
+def _trust(told: Told) -> Table:
+    """How well each trust score foretold each outcome at each cut-off."""
+    cutoffs = told["cutoffs"]
+    table = _table("", "", *(cutoff["day"] for cutoff in cutoffs))
+    seen = dict.fromkeys((row["outcome"], row["estimator"], row["metric"]) for row in cutoffs[0]["trust"])
+    for outcome, estimator, metric in seen:
+        rows = [
+            next(row for row in cutoff["trust"] if (row["outcome"], row["estimator"], row["metric"]) == key)
+            for cutoff in cutoffs
+            for key in [(outcome, estimator, metric)]
+        ]
+        title = TRUST_ESTIMATORS[estimator] if metric == "auc" else "gain over RFM"
+        is_last = metric != "auc"
+        table.add_row(TRUST_OUTCOMES[outcome], title, *(_with_interval(row) for row in rows), end_section=is_last)
+    asked = {(row["estimator"], row["metric"]): row for row in told["asked_trust"]}
+    for estimator in ("trust_score", "trust_experience"):
+        row = asked[estimator, "spearman_weighted"]
+        said = _with_interval(row) if row["value"] is not None else f"too few answers ({row['n']})"
+        table.add_row("asked trust (rank corr.)", TRUST_ESTIMATORS[estimator], said)
+    return table
+
+
 def _groups(cutoff: Told) -> Table:
     """Whether every group is served alike at a cut-off."""
     table = _table("", "", "customers", "predicted", "realised", "AUC", "Brier", "missed: band", "missed: tenth")
@@ -128,7 +162,7 @@ def _measure(cutoff: Told, basis: str, metric: str) -> Told:
 
 
 def _with_interval(row: Told) -> str:
-    interval = "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
+    interval = "" if row["low"] is None or row["value"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
     return f"{_number(row['value'])}{interval}"
 
 

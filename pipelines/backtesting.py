@@ -22,6 +22,7 @@ from pipelines.staging import event_log
 from pipelines.warehouse import Warehouse
 from trust_models.backtest import FEWEST_CUSTOMERS, FEWEST_LOST, IN_USE, MODEL, Cutoff, backtest, cutoff_days, pooled
 from trust_models.leakage import FutureLeakError
+from trust_models.trust_backtest import SCORES, asked_trust
 
 FORMAT, FORMAT_VERSION = "indirect-trust/backtest", 1
 METHODS = {
@@ -31,6 +32,11 @@ METHODS = {
     "calibration_slope": "Cox 1958, Van Calster et al. 2016; 95% Wald interval",
     "calibration_intercept": "calibration in the large (slope 1); 95% Wald interval",
     "log_loss_difference": "model minus baseline on the same customers; 95% interval of the mean difference",
+    "later_failure_auc": "chance that of two customers the one who met a failure had the lower trust; of those whose "
+    "experience fell due in the window",
+    "later_complaint_auc": "likewise for complaining, of those who ordered in the window",
+    "later_loss_auc": "likewise for being lost",
+    "asked_trust": "trust surveys answered within a month after a cut-off, all cut-offs together",
     "baselines": "fitted as of the cut-off and calibrated in the same way as the model",
     "pooled": "plain means over cut-offs, whose label windows overlap",
 }
@@ -68,8 +74,10 @@ def backtested(
         known_at = _known_at(warehouse, as_of)
         days = _days(warehouse, known_at, cutoffs)
         judged = list(_judged(warehouse, days, known_at, on_cutoff))
-        _keep(warehouse, judged, known_at)
-    told = _told(judged, scoring_settings(settings).horizon_days, known_at, cutoffs)
+        surveys = event_log(warehouse).known(scoring_settings(settings).as_of(known_at)).surveys.collect()
+        asked = asked_trust([cutoff.scored for cutoff in judged], surveys)
+        _keep(warehouse, judged, asked, known_at)
+    told = _told(judged, asked, scoring_settings(settings).horizon_days, known_at, cutoffs)
     folder = settings.warehouse / "reports" / f"backtest-{known_at}"
     told["pictures"] = [str(file) for file in draw(told, folder)]
     return told
@@ -118,10 +126,10 @@ def _judged(
         raise UserError(f"the backtest was stopped: {error}") from error
 
 
-def _keep(warehouse: Warehouse, judged: Sequence[Cutoff], known_at: date) -> None:
+def _keep(warehouse: Warehouse, judged: Sequence[Cutoff], asked: pl.DataFrame, known_at: date) -> None:
     """Keep measures beside those of trainings, and the table by group, in place of an earlier run of the same day."""
     version = f"backtest.{known_at}"
-    rows = pl.concat(evaluations(cutoff, version) for cutoff in judged)
+    rows = pl.concat([*(evaluations(cutoff, version) for cutoff in judged), _asked_rows(asked, known_at, version)])
     warehouse.replace_part("meta.model_evaluations", rows, "model_version = ?", (version,))
     groups = pl.concat(
         cutoff.groups.with_columns(known_at=pl.lit(known_at), cutoff=pl.lit(cutoff.day)) for cutoff in judged
@@ -131,23 +139,51 @@ def _keep(warehouse: Warehouse, judged: Sequence[Cutoff], known_at: date) -> Non
 
 def evaluations(cutoff: Cutoff, version: str) -> pl.DataFrame:
     """Rows of ``meta.model_evaluations``; the bounds of an interval are metrics of their own (``_low``, ``_high``)."""
-    values = cutoff.measures.select("basis", "metric", "value")
+    churn = cutoff.measures.select("basis", "metric", "value", "low", "high", model=pl.lit("churn"))
+    trust = cutoff.trust.select(
+        pl.col("estimator").alias("basis"),
+        pl.concat_str("outcome", "metric", separator="_").alias("metric"),
+        "value",
+        "low",
+        "high",
+        model=pl.lit("trust"),
+    )
+    return _rows(pl.concat([churn, trust]), cutoff.day, version)
+
+
+def _asked_rows(asked: pl.DataFrame, known_at: date, version: str) -> pl.DataFrame:
+    """The same for the agreement with surveys, of all cut-offs together; nothing where there are too few answers."""
+    measures = asked.drop_nulls("value").select(
+        pl.col("estimator").alias("basis"),
+        pl.concat_str(pl.lit("asked_"), "metric").alias("metric"),
+        "value",
+        "low",
+        "high",
+        model=pl.lit("trust"),
+    )
+    return _rows(measures, known_at, version)
+
+
+def _rows(measures: pl.DataFrame, day: date, version: str) -> pl.DataFrame:
+    columns = ("model", "basis", "metric", "value")
     bounds = [
-        cutoff.measures.drop_nulls(bound).select("basis", pl.col("metric") + f"_{bound}", value=bound)
+        measures.drop_nulls(bound).with_columns(pl.col("metric") + f"_{bound}", value=bound).select(columns)
         for bound in ("low", "high")
     ]
-    return pl.concat([values, *bounds]).select(
-        as_of=pl.lit(cutoff.day),
-        model=pl.lit("churn"),
+    return pl.concat([measures.select(columns), *bounds]).select(
+        as_of=pl.lit(day),
+        model="model",
         model_version=pl.lit(version),
         estimator="basis",
-        is_baseline=~pl.col("basis").is_in((MODEL, IN_USE)),
+        is_baseline=~pl.col("basis").is_in((MODEL, IN_USE, *SCORES)),
         metric="metric",
         value="value",
     )
 
 
-def _told(judged: Sequence[Cutoff], horizon_days: int, known_at: date, asked: int) -> dict[str, Any]:
+def _told(
+    judged: Sequence[Cutoff], asked_of_customers: pl.DataFrame, horizon_days: int, known_at: date, asked: int
+) -> dict[str, Any]:
     notes = []
     if len(judged) < asked:
         notes.append(
@@ -173,13 +209,15 @@ def _told(judged: Sequence[Cutoff], horizon_days: int, known_at: date, asked: in
         "notes": notes,
         "cutoffs": [_fields(cutoff) for cutoff in judged],
         "pooled": pooled(judged).rows(named=True),
+        "asked_trust": asked_of_customers.rows(named=True),
     }
     plain: dict[str, Any] = _plain(told)
     return plain
 
 
 def _fields(cutoff: Cutoff) -> dict[str, Any]:
-    fields: dict[str, Any] = {field.name: getattr(cutoff, field.name) for field in dataclasses.fields(cutoff)}
+    names = [field.name for field in dataclasses.fields(cutoff) if field.name != "scored"]  # personal
+    fields: dict[str, Any] = {name: getattr(cutoff, name) for name in names}
     fields["has_model"] = MODEL in cutoff.measures["basis"]
     fields["notes"] = [{"en": note.text_en, "zh": note.text_zh} for note in cutoff.notes]
     return {

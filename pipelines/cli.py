@@ -126,6 +126,8 @@ def backtest(
     from pipelines.backtesting import backtested, to_json
     from pipelines.settings import Settings
 
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {json_file.parent}", param_hint="--json")
     settings = Settings.from_environment(warehouse=warehouse)
     day = as_of.date() if as_of else None
     told = backtested(settings, cutoffs=cutoffs, as_of=day, on_cutoff=lambda line: print(line, flush=True))

@@ -23,7 +23,17 @@ from trust_models.trust_words import CHINESE as STREAMS_ZH
 from trust_models.trust_words import ENGLISH as STREAMS_EN
 
 FILES = {"en": "card.en.md", "zh": "card.zh-CN.md"}
-_TOLD = {"kind", "version", "trained_as_of", "is_promoted", "horizon_days", "definition", "basis", "has_candidate"}
+_TOLD = {
+    "format",
+    "kind",
+    "version",
+    "trained_as_of",
+    "is_promoted",
+    "horizon_days",
+    "definition",
+    "basis",
+    "has_candidate",
+}
 _TOLD |= {"chosen", "software_version", "library_versions", "sha256", "data_window", "customers", "rhythm", "features"}
 _TOLD |= {"reference", "quality", "snapshots", "streams", "notes", "functioning", "shifts", "half_life"}
 

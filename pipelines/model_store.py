@@ -24,6 +24,9 @@ from pipelines.model_cards import pages
 from pipelines.warehouse import Warehouse
 from trust_models.churn_model import TRUSTED_TYPES as CHURN_TYPES
 
+FORMAT = 2
+"""Form of stored models and cards; those of another form are left alone, and new ones are trained."""
+
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "polars", "skops")
 TRUSTED_TYPES = (*CHURN_TYPES, "trust_models.trust.TrustEstimator")
 
@@ -78,7 +81,13 @@ def save(
     folder = warehouse.settings.warehouse / "models" / f"{kind}-{version}"
     folder.mkdir(parents=True, exist_ok=True)
     content = skops.io.dumps(model)
-    head = {"kind": kind, "version": version, "trained_as_of": trained_as_of, "is_promoted": is_promoted}
+    head = {
+        "format": FORMAT,
+        "kind": kind,
+        "version": version,
+        "trained_as_of": trained_as_of,
+        "is_promoted": is_promoted,
+    }
     versions = {name: installed(name) for name in LIBRARIES}
     tail = {"library_versions": versions, "sha256": hashlib.sha256(content).hexdigest()}
     told = json.loads(json.dumps(head | card | tail, default=str), parse_constant=lambda _: None)
@@ -102,8 +111,8 @@ def newest(
     rows = warehouse.run(
         "select kind, version, trained_as_of, is_promoted, file, card from meta.models"
         " where kind = ? and trained_as_of between ? and ? and (is_promoted or not ?)"
-        " order by trained_as_of desc limit 1",
-        (kind, since, until, only_promoted),
+        " and coalesce(cast(json_extract(card, '$.format') as integer), 1) = ? order by trained_as_of desc limit 1",
+        (kind, since, until, only_promoted, FORMAT),
     )
     return _registered(*rows[0]) if rows else None
 

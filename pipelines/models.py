@@ -147,7 +147,7 @@ def train(warehouse: Warehouse, day: date, *, is_refit: bool = False) -> Trainin
     if is_refit and is_promoted and champion is not None:
         is_promoted, note = _challenge(log, warehouse, champion, churn, day, trust.rhythm)
         notes.append(note)
-    registered = _register(warehouse, day, trust, churn, definition, notes, refit, is_promoted=is_promoted)
+    registered = _register(warehouse, log, day, trust, churn, definition, notes, refit, is_promoted=is_promoted)
     _keep_evaluation(warehouse, churn, registered)
     moved = () if refit is None else (refitting.note(*refit, trust.half_life.days),)
     return Training(day, churn.chosen, is_promoted, (*moved, *notes))
@@ -162,8 +162,13 @@ def _challenge(
     rhythm: RhythmReference | None,
 ) -> tuple[bool, tuple[str, str]]:
     """Whether the challenger has the lower log loss on the newest matured snapshot, and the verdict in words."""
+    try:
+        model = load(warehouse, champion)
+    except UserError:
+        english = f"The champion {champion.version} can no longer be read and is replaced without a comparison"
+        return True, (english, f"现任模型 {champion.version} 已无法读取，未经比较即被取代")
     snapshot = newest_matured(log, day, scoring_settings(warehouse.settings), rhythm)
-    old = log_loss_of(load(warehouse, champion), snapshot)
+    old = log_loss_of(model, snapshot)
     new = float(_metric(churn.quality, "model", "log_loss"))
     won = new < old
     verdict = ("replaces", "取代") if won else ("does not replace", "未能取代")
@@ -177,6 +182,7 @@ def _metric(quality: pl.DataFrame, basis: str, metric: str) -> Any:
 
 def _register(
     warehouse: Warehouse,
+    log: EventLog,
     day: date,
     trust: TrustTraining,
     churn: ChurnTraining,
@@ -192,7 +198,7 @@ def _register(
         "software_version": version("indirect-trust"),
         "data_window": [str(_first_order(warehouse)), str(day)],
     }
-    scores, features = reference(event_log(warehouse), day, trust.settings, trust, churn.model)
+    scores, features = reference(log, day, trust.settings, trust, churn.model)
     kept: dict[str, Any] = {"trust": {"reference": scores}, "experience": {}}
     for kind, estimator in trust.estimators._asdict().items():
         card = shared | _trust_card(trust, estimator) | kept[kind] | {"refit": _told(refit)}

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.errors import UserError
 from pipelines.model_store import Registered, load, newest
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
@@ -40,14 +41,18 @@ def rhythm_of(card: dict[str, Any]) -> RhythmReference | None:
 def compare(
     warehouse: Warehouse, log: EventLog, day: date, trust: TrustTraining, settings: ScoringSettings
 ) -> tuple[Registered, ScoreShift] | None:
-    """The trust model before a training day, and how far scores of that day moved; None where there was none."""
+    """The trust model before a training day, and how far scores of that day moved; None where none can be read."""
     before = newest(warehouse, "trust", day - timedelta(days=1))
     if before is None:
+        return None
+    try:
+        estimator = load(warehouse, before)
+    except UserError:  # a refit is what replaces a model that can no longer be read
         return None
     part = log.of_customers(_some_customers(log, settings, day))
     old = take_evidence(part, day, settings_of(before.card, settings), rhythm_of(before.card), whole=log)
     new = take_evidence(part, day, trust.settings, trust.rhythm, whole=log)
-    return before, score_shift(old.evidence, new.evidence, load(warehouse, before), trust.estimators.trust)
+    return before, score_shift(old.evidence, new.evidence, estimator, trust.estimators.trust)
 
 
 def _some_customers(log: EventLog, settings: ScoringSettings, day: date) -> pl.Series:

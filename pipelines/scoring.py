@@ -9,6 +9,7 @@ from importlib.metadata import version
 import polars as pl
 
 from pipelines.actions import actions
+from pipelines.errors import UserError
 from pipelines.missing import gaps
 from pipelines.models import ModelsInUse
 from pipelines.scoring_settings import band_limits, scoring_settings
@@ -139,7 +140,11 @@ def _trust(evidence: pl.DataFrame, models: ModelsInUse) -> pl.DataFrame:
 
 def _risk(warehouse: Warehouse, models: ModelsInUse) -> pl.DataFrame:
     features = warehouse.table("features.customer_features").sort("customer_id")
-    return features.select("customer_id").with_columns(churn_risk=models.churn_model.predict_risk(features))
+    try:
+        risk = models.churn_model.predict_risk(features)
+    except ValueError as error:
+        raise UserError(f"churn model {models.churn.version}: {error}; run 'trust train' to make a new one") from error
+    return features.select("customer_id").with_columns(churn_risk=risk)
 
 
 def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:

@@ -48,7 +48,7 @@ _SUMMARY = Text("What must be reached", "必须达到的要求")
 _REACHED = (Text("not reached", "未达到"), Text("reached", "达到"))
 _FAILURES = Text("What fails", "不成立之处")
 _NO_FAILURE = Text("Nothing fails in this run.", "本次运行中没有不成立之处。")
-_TOO_LITTLE = Text("too little data to say", "数据太少，无法判断")
+_TOO_LITTLE = Text("where a dash stands, there were too few cases to say anything", "表中短横处因样本太少，无法判断")
 _SOURCES = Text("Sources", "文献")
 _SOURCE_LIST = (
     "Brown, W. (1910). Some experimental results in the correlation of mental abilities. British Journal of"
@@ -148,14 +148,26 @@ def statements(claims: Sequence[Claim], found: Found, lang: int, *, only_failure
 
 
 def _outcome(figure: Figure, outcomes: Sequence[Outcome]) -> Outcome | None:
-    """The first outcome that comes true of a figure; None where none does."""
+    """The first outcome that comes true of a figure; None where none does, or the figure has no value."""
     if figure.value is None:
-        return Outcome(lambda _: True, _TOO_LITTLE)
+        return None
     return next((outcome for outcome in outcomes if outcome.test(figure)), None)
 
 
+def _unsaid(section: Section, found: Found, lang: int) -> list[str]:
+    """The companies of which the figures of a section say nothing."""
+    keys = [row.key for row in section.rows if row.style != "count"]
+    companies = [
+        company
+        for company, measures in found.items()
+        if any(measures.get(key, Figure(None)).value is None for key in keys)
+    ]
+    return [_line(_TOO_LITTLE, companies, lang)] if companies else []
+
+
 def _named(company: str, figure: Figure, style: Style) -> str:
-    return company if figure.value is None else f"{company} {number(figure.value, style)}"
+    assert figure.value is not None
+    return f"{company} {number(figure.value, style)}"
 
 
 def _line(text: Text, companies: Sequence[str], lang: int) -> str:
@@ -169,7 +181,7 @@ def _section(section: Section, place: int, found: Found, lang: int) -> str:
         (row.label[lang], *(cell(measures.get(row.key, Figure(None)), row.style, lang) for measures in found.values()))
         for row in section.rows
     ]
-    said = "\n".join(statements(section.claims, found, lang))
+    said = "\n".join([*statements(section.claims, found, lang), *_unsaid(section, found, lang)])
     return f"## {place}. {section.title[lang]}\n\n{section.text[lang]}\n\n{table(head, lines)}\n\n{said}"
 
 

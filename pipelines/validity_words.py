@@ -219,8 +219,8 @@ AGREEMENT = Section(
             _RATIO,
             _good(
                 at_least(1.0),
-                "the score lies at or above the ceiling, because the learner had too few customers to learn from",
-                "评分不低于上限，因为客户太少，学习器学得不够",
+                "the score lies at or above the ceiling: the learner had too few customers to learn from",
+                "评分不低于上限：客户太少，学习器学得不够",
             ),
         ),
         _beats(_BEATS_JOSANG, "Jøsang's score", " Jøsang 评分"),
@@ -420,7 +420,11 @@ def _gain_rows(name: str, en: str, zh: str) -> tuple[Row, ...]:
         _row(f"{name}/share", f"{en}: customers", f"{zh}：客户数", "count"),
         _row(f"{name}/share", "… share of them for whom it came true", "……其中发生的比例", "share"),
         _row(f"{name}/auc_base", "… AUC of RFM", "……RFM 的 AUC"),
-        _row(f"{name}/auc_gain", "… gain in AUC with `trust_experience`", "……加入 `trust_experience` 后 AUC 的增加"),
+        _row(
+            f"{name}/auc_gain",
+            "… gain in AUC with `trust_experience` (over chance where RFM is below 0.5)",
+            "……加入 `trust_experience` 后 AUC 的增加（RFM 低于 0.5 时与 0.5 相比）",
+        ),
         _row(f"{name}/log_loss_base", "… log loss of RFM", "……RFM 的对数损失", "loss"),
         _row(
             f"{name}/log_loss_gain",
@@ -460,18 +464,18 @@ def _gain_claims(name: str, en: str, zh: str) -> tuple[Claim, ...]:
             _row(f"{name}/log_loss_gain", style="loss"),
             _good(
                 is_above_zero,
-                f"it makes the stated chances better for {en}, drop in log loss",
-                f"它使{zh}的概率更准，对数损失的下降",
+                f"`trust_experience` makes the stated chances of {en} better, drop in log loss",
+                f"`trust_experience` 使{zh}的概率更准，对数损失的下降",
             ),
             _bad(
                 is_below_zero,
-                f"it makes the stated chances worse for {en}, drop in log loss",
-                f"它使{zh}的概率更不准，对数损失的下降",
+                f"`trust_experience` makes the stated chances of {en} worse, drop in log loss",
+                f"`trust_experience` 使{zh}的概率更不准，对数损失的下降",
             ),
             _bad(
                 always,
-                f"it changes the stated chances for {en} by nothing clear, drop in log loss",
-                f"它对{zh}的概率没有明显影响，对数损失的下降",
+                f"`trust_experience` makes the stated chances of {en} not clearly better, drop in log loss",
+                f"`trust_experience` 没有使{zh}的概率明显更准，对数损失的下降",
             ),
         ),
     )
@@ -628,11 +632,20 @@ def _need_claim(score: str) -> Claim:
             f"需求结束时 `{score}` 几乎不动（不到一分）",
         ),
         _bad(
-            below(0.0),
-            f"`{score}` takes the silence after a need ended for distrust, in points",
-            f"`{score}` 把需求结束后的沉默当作不信任，分数",
+            is_below_zero,
+            f"`{score}` is clearly lower, as if the need that ended were distrust, in points",
+            f"`{score}` 明显偏低，仿佛需求结束就是不信任，分数",
         ),
-        _bad(always, f"`{score}` rises when a need ends, in points", f"需求结束时 `{score}` 上升，分数"),
+        _bad(
+            is_above_zero,
+            f"`{score}` is clearly higher when a need ends, in points",
+            f"需求结束时 `{score}` 明显偏高，分数",
+        ),
+        _bad(
+            always,
+            f"`{score}` may move by a point or more when a need ends, but not clearly, in points",
+            f"需求结束时 `{score}` 可能移动一分以上，但不明显，分数",
+        ),
     )
 
 

@@ -45,7 +45,8 @@ from trust_models.leakage import ALARM_AUC, FutureLeakError, cut, future_depende
 from trust_models.pareto_nbd import ParetoNBD
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
-from trust_models.training import fit_churn, fit_trust, newest_matured
+from trust_models.training import TrustTraining, fit_churn, fit_trust, newest_matured
+from trust_models.trust_backtest import TrustAtCutoff, trust_at, trust_measures
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -132,6 +133,10 @@ class Cutoff:
         basis, share_of_customers, share_of_lost.
     notes : tuple of Note
         What was missing or decided.
+    trust : pl.DataFrame
+        How well low trust foretold what followed (:func:`trust_models.trust_backtest.trust_measures`).
+    scored : TrustAtCutoff
+        Trust of every customer on the cut-off; personal, and no part of any report.
     """
 
     day: date
@@ -149,6 +154,8 @@ class Cutoff:
     calibration: pl.DataFrame
     gain: pl.DataFrame
     notes: tuple[Note, ...]
+    trust: pl.DataFrame
+    scored: TrustAtCutoff
 
 
 def cutoff_days(*, first_order: date, known_at: date, horizon_days: int, most: int) -> tuple[date, ...]:
@@ -209,18 +216,22 @@ class _Trained:
     features: pl.DataFrame
     members: pl.DataFrame
     newest: ChurnSnapshot
+    trust: TrustTraining
+    scored: TrustAtCutoff
 
 
 def _trained(log: EventLog, day: date, settings: ScoringSettings) -> _Trained:
     past = cut(log, settings.as_of(day)).collect()
-    rhythm = fit_trust(past, day, settings).rhythm
-    snapshot = take_evidence(past, day, settings, rhythm)
+    trust = fit_trust(past, day, settings)
+    rhythm = trust.rhythm
+    snapshot = take_evidence(past, day, trust.settings, rhythm)
     features = take_features(snapshot, settings)
     refuse_future(log, features["customer_id"], day, settings, rhythm)
     training, definition = fit_churn(past, day, settings, rhythm)
     refuse_unripe(training.snapshots["as_of"], day, settings.horizon_days)
     members = _members(features, take_status(snapshot, settings))
-    return _Trained(training, definition, features, members, newest_matured(past, day, settings, rhythm))
+    newest = newest_matured(past, day, settings, rhythm)
+    return _Trained(training, definition, features, members, newest, trust, trust_at(snapshot, trust))
 
 
 def _judged(
@@ -260,6 +271,10 @@ def _judged(
         calibration=_curves(calibration_curve, lost, risks),
         gain=_curves(gain_curve, lost, risks),
         notes=(*trained.training.notes, *_not_judged(len(followed) - len(rows))),
+        trust=trust_measures(
+            trained.scored, log, day, known_at=known_at, settings=settings, trust=trained.trust, lost=followed
+        ),
+        scored=trained.scored,
     )
 
 

@@ -53,6 +53,9 @@ DEFAULT_CANDIDATE = "average"
 CROSS_FIT_ROWS = 20_000
 """Rows that learners are fitted on where they are only judged."""
 
+CROSS_FIT_CLASS = 50
+"""Rows of either class among them, at least."""
+
 CLEARLY = 2.0
 """Standard errors by which another candidate's log loss must be lower."""
 
@@ -101,10 +104,11 @@ class _Parts:
 
     @classmethod
     def of(cls, usable: Sequence[pl.DataFrame], settings: ChurnSettings) -> _Parts:
-        newest = capped(usable[-1], settings.maximum_rows)
+        newest = capped(usable[-1], settings.maximum_rows, minimum_class=settings.minimum_class)
         if len(usable) == 1:
             return cls(newest, newest, newest, newest)
-        fitting = capped(pl.concat(usable[:-1], how="diagonal"), settings.maximum_rows)
+        earlier = pl.concat(usable[:-1], how="diagonal")
+        fitting = capped(earlier, settings.maximum_rows, minimum_class=settings.minimum_class * (len(usable) - 1))
         if len(usable) == 2:
             return cls(fitting, newest, fitting, newest)
         later: date = usable[-2]["as_of"][0]
@@ -171,7 +175,7 @@ def _out_of_fold(
     learners: Mapping[str, LogOdds], matrix: ChurnMatrix, fitting: pl.DataFrame, later: pl.DataFrame
 ) -> dict[str, Floats]:
     """Log-odds of the later rows by each learner, fitted on the rows of other customers."""
-    fitting = capped(fitting, CROSS_FIT_ROWS)
+    fitting = capped(fitting, CROSS_FIT_ROWS, minimum_class=CROSS_FIT_CLASS)
     X, lost, folds = matrix.transform(fitting), _lost(fitting), _folds(fitting)
     X_later, folds_later = matrix.transform(later), _folds(later)
     out = {name: np.zeros(len(later)) for name in learners}

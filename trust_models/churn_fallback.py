@@ -55,9 +55,15 @@ def without_history(
         rules = baselines(matrix.columns_, hiatus_days=settings.hiatus_days)
         losses = {name: _cross_validated(rule, X, lost, folds) for name, rule in rules.items()}
         name = min(losses, key=lambda rule: losses[rule]["log_loss"])
-        learner = rules[name].fit(X, lost)
+        learners = {rule: learner.fit(X, lost) for rule, learner in rules.items()}
     else:
         name, learner = _unlearned(matrix, frame, X, lost, settings)
+        learners = {name: learner}
+    drivers, window = driver_of(matrix.feature_names_, settings.features), settings.features.window_days
+    models = {
+        rule: ChurnModel(matrix, learner, f"baseline:{rule}", drivers, window_days=window)
+        for rule, learner in learners.items()
+    }
     quality = [
         (newest.as_of, f"baseline:{rule}", metric, value)
         for rule, values in losses.items()
@@ -65,15 +71,15 @@ def without_history(
     ]
     counted = counts(matured, settings)
     return ChurnTraining(
-        model=ChurnModel(matrix, learner, f"baseline:{name}", driver_of(matrix.feature_names_, settings.features),
-                         window_days=settings.features.window_days),
+        model=models[name],
         candidate=None,
         is_promoted=False,
         chosen=name,
         quality=pl.DataFrame(quality, schema=QUALITY_SCHEMA, orient="row"),
         snapshots=counted,
         notes=(_missing(counted, name, settings),),
-    )  # fmt: skip
+        baselines=models,
+    )
 
 
 def _unlearned(

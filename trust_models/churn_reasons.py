@@ -23,7 +23,7 @@ def sentences(*, window_days: int) -> Mapping[str, Sentence]:
     window_days : int
         The window of the trend features.
     """
-    return {
+    words = {
         "silence": _silence(),
         "frequency": _frequency(),
         "trend": _trend(window_days),
@@ -37,6 +37,7 @@ def sentences(*, window_days: int) -> Mapping[str, Sentence]:
         "segment": _segment(),
         "other": (pl.lit("Other recorded behaviour"), pl.lit("其他记录的行为")),
     }
+    return {driver: (en.fill_null("Not recorded"), zh.fill_null("未记录")) for driver, (en, zh) in words.items()}
 
 
 def _count(number: pl.Expr, singular: str, plural: str) -> pl.Expr:

@@ -53,5 +53,7 @@ class ChurnSettings:
         low, middle, high = self.band_limits
         if not 0 < low < middle < high < 1:
             raise ValueError(f"band_limits must rise between 0 and 1, not {self.band_limits}")
+        if self.minimum_class < 10:
+            raise ValueError(f"minimum_class must be 10 or more, so that each fold sees it, not {self.minimum_class}")
         if not 0 <= self.calibration_weight <= 1:
             raise ValueError(f"calibration_weight must lie between 0 and 1, not {self.calibration_weight}")

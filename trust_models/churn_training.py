@@ -85,12 +85,21 @@ def labelled(snapshots: Sequence[ChurnSnapshot]) -> list[pl.DataFrame]:
     """The matured snapshots, oldest first: features with is_lost, as_of and ``hash`` (of the customer id, 32 bits).
 
     The hash is the same on every machine and in every version, unlike those of Python and Polars.
+
+    Raises
+    ------
+    ValueError
+        If a label is null.
     """
     frames = []
     for snapshot in sorted(snapshots, key=lambda s: s.as_of):
         if snapshot.labels is None:
             continue
         frame = snapshot.features.join(snapshot.labels.select("customer_id", "is_lost"), "customer_id", how="inner")
+        if unknown := frame["is_lost"].null_count():
+            raise ValueError(
+                f"{unknown} labels of {snapshot.as_of} are null; leave out customers whose fate is unknown"
+            )
         hashes = [zlib.crc32(customer.encode()) for customer in frame["customer_id"]]
         frames.append(frame.with_columns(pl.Series("hash", hashes, dtype=pl.UInt32), as_of=pl.lit(snapshot.as_of)))
     return frames
@@ -109,10 +118,14 @@ def counts(matured: Sequence[pl.DataFrame], settings: ChurnSettings) -> pl.DataF
     return pl.DataFrame(rows, schema=COUNTS_SCHEMA, orient="row")
 
 
-def capped(frame: pl.DataFrame, most: int) -> pl.DataFrame:
+def capped(frame: pl.DataFrame, most: int, *, minimum_class: int = 0) -> pl.DataFrame:
     """Rows in the order of the hash, so that the first ones are a sample of customers.
 
-    Where there are more than ``most``, only those of about as many customers as that takes.
+    Where there are more than ``most``, only those of about as many customers as that takes; of more where one class is
+    so rare that fewer than ``minimum_class`` of it would be left.
     """
+    smaller = min(int(frame["is_lost"].sum()), int((~frame["is_lost"]).sum()))
+    if smaller and minimum_class:
+        most = max(most, -(-minimum_class * len(frame) // smaller))
     border = int(most / max(len(frame), most) * 2**32)
     return frame.filter(pl.col("hash") < border).sort("hash", "customer_id", "as_of")

@@ -81,24 +81,22 @@ def bootstrapped(
     ----------
     Efron, B., Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman & Hall, section 13.3.
     """
-    rows_of = _rows_by_group(np.asarray(groups))
-    size = sum(len(rows) for rows in rows_of)
-    values = statistic(np.arange(size))
+    names, codes, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    order, starts = np.argsort(codes, kind="stable"), sizes.cumsum() - sizes
+    values = statistic(np.arange(len(codes)))
     generator = np.random.default_rng(seed)
     draws: dict[str, list[float]] = {name: [] for name in values}
-    for _ in range(resamples if rows_of else 0):
-        drawn = generator.integers(0, len(rows_of), len(rows_of))
-        for name, value in statistic(np.concatenate([rows_of[group] for group in drawn])).items():
+    for _ in range(resamples if len(codes) else 0):
+        drawn = generator.integers(0, len(names), len(names))
+        for name, value in statistic(order[_runs(starts[drawn], sizes[drawn])]).items():
             draws[name].append(value)
-    return {name: figure(value, *_limits(draws[name]), n=size) for name, value in values.items()}
+    return {name: figure(value, *_limits(draws[name]), n=len(codes)) for name, value in values.items()}
 
 
-def _rows_by_group(groups: npt.NDArray[np.generic]) -> list[Ints]:
-    _, first, sizes = np.unique(groups, return_index=True, return_counts=True)
-    if (sizes == 1).all():
-        return list(np.sort(first)[:, None])
-    order = np.argsort(groups, kind="stable")
-    return np.split(order, sizes.cumsum()[:-1])
+def _runs(starts: Ints, sizes: Ints) -> Ints:
+    """The numbers of several runs, one after the other: starts 5 and 0 of sizes 2 and 1 give 5, 6, 0."""
+    within = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
+    return np.asarray(np.repeat(starts, sizes) + within)
 
 
 def _limits(draws: list[float]) -> tuple[float, float]:
@@ -353,8 +351,9 @@ def predictive_gain(base: Floats, added: Floats, outcome: Flags, *, seed: int = 
     Returns
     -------
     dict
-        auc_base, auc_gain, log_loss_base, log_loss_gain (base less extended: more is better), slope (log-odds by one
-        standard deviation of the column, the base held fixed); without a value where either outcome is too rare.
+        auc_base, auc_gain (over chance where the base is below it), log_loss_base, log_loss_gain (base less extended:
+        more is better), slope (log-odds by one standard deviation of the column, the base held fixed); without a value
+        where either outcome is too rare.
     """
     n = len(outcome)
     if min(int(outcome.sum()), int(n - outcome.sum())) < LEAST_OF_CLASS:
@@ -372,7 +371,7 @@ def predictive_gain(base: Floats, added: Floats, outcome: Flags, *, seed: int = 
 
     def statistic(rows: Ints) -> dict[str, float]:
         auc, loss = area_under_curve(risks[0][rows], outcome[rows]), float(losses[0][rows].mean())
-        auc_gain = area_under_curve(risks[1][rows], outcome[rows]) - auc
+        auc_gain = area_under_curve(risks[1][rows], outcome[rows]) - max(auc, 0.5)
         loss_gain = loss - float(losses[1][rows].mean())
         return {"auc_base": auc, "auc_gain": auc_gain, "log_loss_base": loss, "log_loss_gain": loss_gain}
 

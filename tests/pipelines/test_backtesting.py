@@ -132,7 +132,9 @@ def test_a_night_publishes_the_newest_backtest_beside_the_training_of_its_models
         "used": "training",
         "backtest.2023-11-05": "backtest",
     }
-    judged = table.filter(pl.col("evaluation") == "backtest")
+    trust = table.filter((pl.col("evaluation") == "backtest") & (pl.col("model") == "trust"))
+    assert set(trust["estimator"]) == {"trust_experience", "trust_score", "josang", "complaint_free"}
+    judged = table.filter((pl.col("evaluation") == "backtest") & (pl.col("model") == "churn"))
     assert judged["as_of"].unique().sort().to_list() == [date(2023, 5, 31), date(2023, 6, 30), date(2023, 7, 31)]
     assert judged["estimator"].unique().sort().to_list() == sorted(["model", "in_use", *RULES])
     assert set(judged.filter("is_baseline")["estimator"]) == set(RULES)
@@ -252,3 +254,5 @@ def test_the_command_writes_the_file_and_fails_in_one_line(tmp_path: Path) -> No
     failed = subprocess.run([*command, "--as-of", "2024-01-01"], capture_output=True, text=True)
     assert failed.returncode == 1
     assert len(failed.stderr.strip().splitlines()) == 1
+    refused = subprocess.run([*command, "--json", tmp_path / "no" / "file.json"], capture_output=True, text=True)
+    assert refused.returncode == 2

@@ -92,6 +92,24 @@ def test_nights_in_another_order_give_the_same_scores(company: Path, warehouse: 
         assert published(other, table).equals(published(warehouse, table)), table
 
 
+def test_every_customer_has_an_opinion_on_each_dimension_that_the_data_speak_of(warehouse: Path) -> None:
+    opinions = published(warehouse, "customer_dimensions")
+    scores = published(warehouse, "customer_scores")
+    spoken = [name for name in sorted(opinions["dimension"].unique()) if scores[f"trust_{name}"].null_count() == 0]
+    assert len(opinions) == len(scores) * len(spoken) > 0
+    assert opinions.select((pl.sum_horizontal("belief", "disbelief", "uncertainty") - 1).abs().max()).item() < 1e-9
+    expected = 100 * (pl.col("belief") + pl.col("base_rate") * pl.col("uncertainty"))
+    assert opinions.select((pl.col("score") - expected).abs().max()).item() <= 0.05 + 1e-9
+
+
+def test_a_refit_says_how_far_scores_moved(warehouse: Path) -> None:
+    measures = published(warehouse, "model_quality").filter(pl.col("model") == "trust")
+    values = dict(measures.select("metric", "value").iter_rows())
+    assert 0 < values["score_shift_mean"] < 20
+    assert 0.5 < values["score_shift_rank_correlation"] <= 1
+    assert values["half_life_days"] >= 90
+
+
 def test_the_published_tables_all_speak_of_one_day(warehouse: Path) -> None:
     for table in ("customer_scores", "customer_reasons", "segment_summary", "data_quality", "run_info"):
         assert published(warehouse, table, "distinct as_of")["as_of"].to_list() == [LAST], table

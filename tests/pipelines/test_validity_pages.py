@@ -37,6 +37,12 @@ def test_nothing_unsaid_or_untold_stands_on_a_page() -> None:
         assert "| – |" in text
 
 
+def test_companies_with_too_few_cases_are_named() -> None:
+    few = everywhere(**{"returns/auc_gain": Figure(None, n=7)})
+    text = pages({"retail": everywhere(), "sparse": few}, RUN)["validity.md"]
+    assert text.count("- Where a dash stands, there were too few cases to say anything: sparse.") == 1
+
+
 def test_the_page_says_how_it_was_made_but_not_when() -> None:
     for text in pages({"retail": everywhere()}, RUN).values():
         assert "python -m pipelines.validity_study --customers 20000 --days 1095 --seed 1 --out docs" in text
@@ -77,7 +83,6 @@ def test_a_statement_is_chosen_by_its_number() -> None:
     assert said == [
         "- `trust_score` reaches 92% of the ceiling: retail 95.0%.",
         "- `trust_score` does not reach 92% of the ceiling: sparse 80.0%.",
-        "- Too little data to say: empty.",
     ]
     assert statements(SECTIONS[0].claims[:1], found, 1)[1] == "- `trust_score` 未达到上限的 92%：sparse 80.0%。"
 
@@ -85,7 +90,9 @@ def test_a_statement_is_chosen_by_its_number() -> None:
 def test_what_fails_stands_at_the_top() -> None:
     bad = everywhere(**{"need/trust_score": Figure(-4.0, -5.0, -3.0, 900)})
     top = pages({"need_exit": bad}, RUN)["validity.md"].split("## 1.")[0]
-    assert "- `trust_score` takes the silence after a need ended for distrust, in points: need_exit −4.00." in top
+    assert (
+        "- `trust_score` is clearly lower, as if the need that ended were distrust, in points: need_exit −4.00." in top
+    )
     assert "reaches 92% of the ceiling: need_exit" not in top
 
 

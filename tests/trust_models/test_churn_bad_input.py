@@ -198,3 +198,30 @@ def test_snapshots_without_customers_are_an_error() -> None:
     labels = pl.DataFrame(schema={"customer_id": pl.String, "is_lost": pl.Boolean})
     with pytest.raises(ValueError, match="no snapshot has a customer with an order"):
         train_churn([ChurnSnapshot(DAYS[-1], empty, labels)], settings=SMALL)
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_a_sample_of_training_rows_still_holds_both_classes(snapshots: list[ChurnSnapshot], rows: int) -> None:
+    capped = ChurnSettings(horizon_days=60, hiatus_days=60, maximum_rows=rows)
+    training = train_churn(snapshots[-1:], settings=capped)
+    assert training.candidate is not None
+    assert_sound(training, snapshots[-1].features)
+
+
+def test_a_customer_whose_fate_is_unknown_is_refused_as_a_label(snapshots: list[ChurnSnapshot]) -> None:
+    unsure = [
+        ChurnSnapshot(s.as_of, s.features, s.labels.with_columns(is_lost=None))
+        for s in snapshots
+        if s.labels is not None
+    ]
+    with pytest.raises(ValueError, match="labels of 2023-05-31 are null"):
+        train_churn(unsure, settings=SMALL)
+
+
+def test_fewer_of_a_class_than_the_folds_need_cannot_be_set() -> None:
+    with pytest.raises(ValueError, match="minimum_class must be 10 or more"):
+        ChurnSettings(minimum_class=9)
+
+
+def test_reasons_have_words_where_nothing_is_recorded(model: ChurnModel, snapshots: list[ChurnSnapshot]) -> None:
+    assert model.reasons(unknown(snapshots[0].features)).null_count().sum_horizontal().item() == 0

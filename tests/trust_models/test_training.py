@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trust_models.as_of import SCHEMAS, EventLog
+from trust_models.rhythm import fit_rhythm
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features
 from trust_models.training import fit_churn, fit_trust, training_day
+from trust_models.trials import EvidenceSettings
 
 FIRST = date(2023, 1, 1)
 SETTINGS = ScoringSettings()
@@ -86,6 +88,30 @@ def test_every_customer_with_an_order_by_the_day_is_in_the_snapshot_and_nobody_e
     snapshot = take_evidence(log, date(2023, 1, 31), SETTINGS, None)
     assert snapshot.evidence["customer_id"].to_list() == ["x"]
     assert take_features(snapshot, SETTINGS)["customer_id"].to_list() == ["x"]
+
+
+def test_many_customers_are_stood_for_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trust_models.training.TRUST_CUSTOMERS", 10)
+    log = EventLog.of(orders=regular_company())
+    trained = fit_trust(log, date(2023, 12, 1), SETTINGS)
+    assert trained.customers == 10
+    assert trained.rhythm == fit_rhythm(log.known(SETTINGS.as_of(date(2023, 12, 1))))
+
+
+def test_a_half_life_that_is_set_is_not_chosen() -> None:
+    settings = ScoringSettings(evidence=EvidenceSettings(half_life_days=200.0), chooses_half_life=False)
+    trained = fit_trust(EventLog.of(orders=regular_company()), date(2023, 12, 1), settings)
+    assert trained.half_life.days == trained.settings.trust_half_life_days == 200.0
+    assert trained.half_life.customers == 0
+
+
+def test_churn_features_keep_their_half_life_whatever_the_trust_model_chose() -> None:
+    log, day = EventLog.of(orders=regular_company()), date(2023, 12, 1)
+    chosen = SETTINGS.with_chosen_half_life(30.0)
+    rhythm = fit_rhythm(log.known(SETTINGS.as_of(day)))
+    plain, other = (take_evidence(log, day, settings, rhythm) for settings in (SETTINGS, chosen))
+    assert take_features(other, chosen).equals(take_features(plain, SETTINGS))
+    assert other.evidence["r_came_back"].sum() < plain.evidence["r_came_back"].sum()
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai"])

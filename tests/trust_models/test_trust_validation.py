@@ -206,12 +206,13 @@ def test_without_quiet_customers_no_change_is_stated() -> None:
     assert (found["share"].value, found["mean"].value, found["largest"].value) == (0.0, None, None)
 
 
-def test_a_difference_is_taken_within_strata() -> None:
+def test_a_difference_is_taken_within_strata_and_averaged_over_the_cases() -> None:
     strata = np.array([0] * 6 + [1] * 6)
     is_case = np.array([True] * 5 + [False] + [True] + [False] * 5)
-    values = np.where(strata == 1, 100.0, 0.0) + np.where(is_case, 3.0, 0.0)
+    effect = np.where(strata == 0, 3.0, 9.0)
+    values = np.where(strata == 1, 100.0, 0.0) + np.where(is_case, effect, 0.0)
     found = stratified_difference(values, is_case, strata)
-    assert found.value == pytest.approx(3.0)
+    assert found.value == pytest.approx((5 * 3.0 + 1 * 9.0) / 6)
     assert found.n == 6
 
 
@@ -239,6 +240,13 @@ def test_the_area_under_the_curve_is_that_of_scikit_learn_also_with_ties() -> No
     outcome, risk = (TRUST + NOISE) > 0.5, np.round(TRUST, 1)
     assert area_under_curve(places(risk), outcome) == pytest.approx(roc_auc_score(outcome, risk))
     assert math.isnan(area_under_curve(places(risk), np.ones(400, dtype=bool)))
+
+
+def test_a_base_that_tells_less_than_chance_makes_no_gain() -> None:
+    outcome = np.random.default_rng(10).random(400) < 0.1
+    found = predictive_gain(np.ones((400, 1)), np.zeros(400), outcome)
+    assert found["auc_base"].value < 0.5
+    assert found["auc_gain"].value <= 0
 
 
 def test_of_too_few_outcomes_nothing_is_said() -> None:
