@@ -9,7 +9,7 @@ export DAGSTER_HOME := $(CURDIR)
 export TRUST_LANDING := $(abspath $(LANDING))
 export TRUST_WAREHOUSE := $(abspath $(WAREHOUSE))
 
-.PHONY: run ui test check lock docs clean
+.PHONY: run ui test check lock docs validity bench-models clean
 
 run: $(STAMP) ## one night; simulates a small company first where there is no landing zone
 	@test -d "$(TRUST_LANDING)" || { \
@@ -35,6 +35,12 @@ check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 
 docs: $(STAMP) ## regenerate the reference pages
 	$(BIN)/python -m data_contracts.documentation > docs/reference/contracts.md
+
+validity: $(STAMP) ## regenerate the validity pages: simulates five companies, some ten minutes
+	$(BIN)/python -m pipelines.validity_study --customers 20000 --days 1095 --seed 1 --out docs
+
+bench-models: $(STAMP) ## speed and memory of the models at full size, in the terminal
+	$(BIN)/python benchmarks/models.py
 
 lock: $(STAMP) ## resolve the dependencies anew: hashes, no addresses
 	$(BIN)/uv pip compile pyproject.toml --extra ui --extra dev --universal --generate-hashes \

@@ -367,3 +367,30 @@ FOOT: Texts = (
     " Reporting, FAT* 2019.",
     "由供程序读取的 `card.json` 生成；章节依照 Mitchell 等（2019）《Model Cards for Model Reporting》，FAT* 2019。",
 )
+
+REFIT: Texts = (
+    "Compared with the model before, {before}: the scores of the same customers on the same day moved by {mean} points"
+    " on average, those of one customer in ten by {tenth} or more (rank correlation {correlation}).",
+    "与上一个模型 {before} 相比：同一批客户在同一天的评分平均变动 {mean} 分，"
+    "十分之一的客户变动 {tenth} 分以上（等级相关 {correlation}）。",
+)
+NO_REFIT: Texts = (
+    "There was no model before that it could be compared with.",
+    "此前没有可供比较的模型。",
+)
+REFIT_HEAD: tuple[Texts, ...] = (("What moved them", "变动原因"), ("Points, mean size", "平均变动（分）"))
+CAUSES = _frozen(
+    {
+        "evidence": ("how evidence is counted and fades", "证据的统计与衰减方式"),
+        "groups": ("adjustment for groups", "群体校正"),
+        "order_sound": ("sound orders", "完好订单"),
+        "promise_kept": ("promised dates", "承诺日期"),
+        "complaint_answered": ("answers to complaints", "投诉答复"),
+        "complaint_resolved": ("settled complaints", "投诉解决"),
+        "order_unquestioned_reputation": ("complaints about reputation", "声誉投诉"),
+        "order_unquestioned_transparency": ("complaints about transparency", "沟通透明度投诉"),
+        "order_unquestioned_values": ("complaints about values", "价值观投诉"),
+        "came_back": ("coming back", "再次购买"),
+        "came_back_after_failure": ("coming back after a failure", "失误后再次购买"),
+    }
+)

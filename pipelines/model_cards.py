@@ -35,7 +35,7 @@ _TOLD = {
     "has_candidate",
 }
 _TOLD |= {"chosen", "software_version", "library_versions", "sha256", "data_window", "customers", "rhythm", "features"}
-_TOLD |= {"reference", "quality", "snapshots", "streams", "notes", "functioning", "shifts", "half_life"}
+_TOLD |= {"reference", "quality", "snapshots", "streams", "notes", "functioning", "shifts", "half_life", "refit"}
 
 Card = Mapping[str, Any]
 
@@ -261,7 +261,26 @@ def _snapshots(told: _Page) -> list[str]:
 
 
 def _analyses(told: _Page) -> list[str]:
-    return _quality(told) if told.card["kind"] == "churn" else _streams(told)
+    return _quality(told) if told.card["kind"] == "churn" else [*_streams(told), *_refit(told)]
+
+
+def _refit(told: _Page) -> list[str]:
+    """How far scores moved from the model before, and why."""
+    refit: Mapping[str, Any] | None = told.card.get("refit")
+    if refit is None:
+        return [told.say(words.NO_REFIT)]
+    rows = [
+        (told.say(words.CAUSES[row["cause"]]), f"{row['mean_absolute']:.2f}")
+        for row in sorted(refit["causes"], key=lambda row: -row["mean_absolute"])
+    ]
+    text = told.say(
+        words.REFIT,
+        before=code(refit["before"]),
+        mean=f"{refit['score_shift_mean']:.1f}",
+        tenth=f"{refit['score_shift_largest_tenth']:.1f}",
+        correlation=told.shown(refit.get("score_shift_rank_correlation")),
+    )
+    return [text, told.table(words.REFIT_HEAD, rows)]
 
 
 def _quality(told: _Page) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.errors import UserError
+from pipelines.model_card_words import CAUSES
 from pipelines.model_store import Registered, load, newest
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
@@ -88,18 +89,3 @@ def metrics(shift: ScoreShift) -> dict[str, float]:
     found = {"score_shift_mean": shift.mean_absolute, "score_shift_largest_tenth": shift.largest_tenth}
     correlation = {} if shift.rank_correlation is None else {"score_shift_rank_correlation": shift.rank_correlation}
     return found | correlation
-
-
-CAUSES: dict[str, Note] = {
-    "evidence": ("how evidence is counted and fades", "证据的统计与衰减方式"),
-    "groups": ("adjustment for groups", "群体校正"),
-    "order_sound": ("sound orders", "完好订单"),
-    "promise_kept": ("promised dates", "承诺日期"),
-    "complaint_answered": ("answers to complaints", "投诉答复"),
-    "complaint_resolved": ("settled complaints", "投诉解决"),
-    "order_unquestioned_reputation": ("complaints about reputation", "声誉投诉"),
-    "order_unquestioned_transparency": ("complaints about transparency", "沟通透明度投诉"),
-    "order_unquestioned_values": ("complaints about values", "价值观投诉"),
-    "came_back": ("coming back", "再次购买"),
-    "came_back_after_failure": ("coming back after a failure", "失误后再次购买"),
-}

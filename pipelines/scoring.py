@@ -143,7 +143,7 @@ def _risk(warehouse: Warehouse, models: ModelsInUse) -> pl.DataFrame:
     try:
         risk = models.churn_model.predict_risk(features)
     except ValueError as error:
-        raise UserError(f"churn model {models.churn.version}: {error}; run 'trust train' to make a new one") from error
+        raise UserError(f"churn model {models.churn.version}: {error} ('trust train')") from error
     return features.select("customer_id").with_columns(churn_risk=risk)
 
 

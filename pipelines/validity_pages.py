@@ -208,6 +208,8 @@ def number(value: float, style: Style) -> str:
     match style:
         case "share":
             text = f"{value:.1%}"
+        case "ratio":
+            text = f"{value:.2%}"
         case "points":
             text = f"{value:.2f}"
         case "loss":

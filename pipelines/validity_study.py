@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import polars as pl
 import polars.selectors as cs
 import typer
@@ -156,8 +157,7 @@ def agreement(found: Subject) -> dict[str, Figure]:
     free = complaint_free_rate(found.snapshot.known)
     scores = {
         **{f"rho/{name}": found.scores[name].to_numpy() for name in SCORES},
-        "rho/ceiling": ceiling(_seen(rows, STREAMS), found.latent_trust),
-        "rho/experience_ceiling": ceiling(_seen(rows, EXPERIENCE_STREAMS), found.latent_trust),
+        **_ceilings(rows, found.latent_trust),
         "rho/josang": beta_reputation(*summed_counts(rows, EXPERIENCE_STREAMS)),
         "rho/complaint_free": rows.join(free, on="customer_id", maintain_order="left")["complaint_free"].to_numpy(),
     }
@@ -381,11 +381,21 @@ def _later_returns(found: Subject, day: date) -> pl.DataFrame:
     )
 
 
-def _seen(rows: pl.DataFrame, streams: Sequence[str]) -> Floats:
-    """What a score of these streams sees of a customer: their counts, and the groups as columns of 0 and 1."""
-    counts = [f"{side}_{stream}" for side in ("r", "s") for stream in streams]
-    groups = rows.select(cs.string().exclude("customer_id"))
-    return pl.concat([rows.select(counts), groups.to_dummies()], how="horizontal").to_numpy()
+def _counts(rows: pl.DataFrame, streams: Sequence[str]) -> Floats:
+    """Faded successes, then failures, of some streams, of shape (customers, 2 · streams)."""
+    return rows.select(f"{side}_{stream}" for side in ("r", "s") for stream in streams).to_numpy()
+
+
+def _ceilings(rows: pl.DataFrame, truth: Floats) -> dict[str, Floats]:
+    """What can be told from the counts of each score, from the numbers of trials alone, and with the groups beside."""
+    counts = _counts(rows, STREAMS)
+    groups = rows.select(cs.string().exclude("customer_id")).to_dummies().to_numpy()
+    return {
+        "rho/ceiling": ceiling(counts, truth),
+        "rho/experience_ceiling": ceiling(_counts(rows, EXPERIENCE_STREAMS), truth),
+        "rho/trials_ceiling": ceiling(counts[:, : len(STREAMS)] + counts[:, len(STREAMS) :], truth),
+        "rho/groups_ceiling": ceiling(np.hstack([counts, groups]), truth),
+    }
 
 
 def _at_level(estimator: TrustEstimator, level: float) -> TrustEstimator:

@@ -113,8 +113,8 @@ def _missing(counted: pl.DataFrame, name: str, settings: ChurnSettings) -> Note:
     best = counted.sort("customers").tail(1)
     seen, lost = int(best["customers"][0]), int(best["lost"][0])
     return Note(
-        f"No churn model yet: a matured snapshot needs {customers} customers, {smaller} lost and {smaller} kept; "
-        f"the largest has {seen}, {lost} lost and {seen - lost} kept. The churn risk is the baseline {name}.",
+        f"No churn model yet: a matured snapshot needs {customers} customers, {smaller} lost and {smaller} kept. "
+        f"The largest has {seen}, {lost} lost and {seen - lost} kept. The churn risk is the baseline {name}.",
         f"尚无流失模型：成熟快照至少需要 {customers} 名客户，其中流失与保留各 {smaller} 名；"
         f"目前最大的快照有 {seen} 名，流失 {lost} 名，保留 {seen - lost} 名。流失风险取自基线 {name}。",
     )

@@ -70,6 +70,16 @@ PAIR = {
     "is_different": True,
     "is_adjusted": True,
 }
+REFIT = {
+    "before": "2024-02-18.0a0b0c0d",
+    "score_shift_mean": 0.52,
+    "score_shift_largest_tenth": 1.31,
+    "score_shift_rank_correlation": 0.9934,
+    "causes": [
+        {"cause": "evidence", "mean_absolute": 0.1, "mean": 0.0},
+        {"cause": "promise_kept", "mean_absolute": 0.45, "mean": 0.01},
+    ],
+}
 FULL: dict[str, dict[str, Any]] = {
     "trust": HEAD
     | {
@@ -78,6 +88,7 @@ FULL: dict[str, dict[str, Any]] = {
         "customers": 12_345,
         "rhythm": {"interval_days": 50.118, "prior_weight": 1.2},
         "half_life": {"days": 180.0},
+        "refit": REFIT,
         "functioning": [PAIR, PAIR | {"group": "south", "is_different": False}],
         "reference": {"trust_score": {}, "trust_experience": {}, "trust_status": {}},
     },
@@ -275,3 +286,17 @@ def test_every_text_exists_in_both_languages() -> None:
     for english, chinese in pairs:
         assert not re.search("[一-鿿]", english)
         assert re.search("[一-鿿：]", chinese)
+
+
+def test_a_refit_is_told_with_its_causes_the_largest_first() -> None:
+    english, chinese = (page(card("trust"), lang) for lang in LANGUAGES)
+    assert "moved by 0.5 points on average, those of one customer in ten by 1.3 or more" in english
+    assert english.index("| promised dates | 0.45 |") < english.index("| how evidence is counted and fades | 0.10 |")
+    assert "平均变动 0.5 分" in chinese
+    assert "| 承诺日期 | 0.45 |" in chinese
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_first_model_says_that_there_was_none_before(lang: str) -> None:
+    words = model_card_words.NO_REFIT[LANGUAGES.index(lang)]
+    assert words in page(card("trust", refit=None), lang)

@@ -81,10 +81,10 @@ def test_a_statement_is_chosen_by_its_number() -> None:
     }
     said = statements(SECTIONS[0].claims[:1], found, 0)
     assert said == [
-        "- `trust_score` reaches 92% of the ceiling: retail 95.0%.",
-        "- `trust_score` does not reach 92% of the ceiling: sparse 80.0%.",
+        "- `trust_score` reaches 92% of the ceiling: retail 95.00%.",
+        "- `trust_score` does not reach 92% of the ceiling: sparse 80.00%.",
     ]
-    assert statements(SECTIONS[0].claims[:1], found, 1)[1] == "- `trust_score` 未达到上限的 92%：sparse 80.0%。"
+    assert statements(SECTIONS[0].claims[:1], found, 1)[1] == "- `trust_score` 未达到上限的 92%：sparse 80.00%。"
 
 
 def test_what_fails_stands_at_the_top() -> None:
@@ -108,6 +108,7 @@ def test_every_figure_is_spoken_of_by_some_outcome(value: float, half: float) ->
 
 def test_numbers_are_written_as_their_measure_asks() -> None:
     assert number(0.91234, "share") == "91.2%"
+    assert number(0.91987, "ratio") == "91.99%"
     assert number(-10.649, "points") == "−10.65"
     assert number(-0.0004, "rank") == "0.000"
     assert number(0.00012, "loss") == "0.0001"

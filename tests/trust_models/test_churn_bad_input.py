@@ -76,7 +76,7 @@ def test_where_every_customer_shares_one_fate_a_baseline_stands_in(
     assert training.candidate is None
     assert training.model.basis.startswith("baseline:")
     seen = len(snapshots[-1].features)
-    counted = f"the largest has {seen}, {seen} lost and 0 kept" if is_lost else f"{seen}, 0 lost and {seen} kept"
+    counted = f"The largest has {seen}, {seen} lost and 0 kept" if is_lost else f"{seen}, 0 lost and {seen} kept"
     assert counted in training.notes[0].text_en
     assert_sound(training, snapshots[-1].features)
 

@@ -31,7 +31,7 @@ def test_with_too_few_customers_the_best_baseline_by_log_loss_is_taken() -> None
     assert not training.is_promoted
     assert training.candidate is None
     assert usable(training, snapshots[0].features)
-    assert "needs 200 customers, 50 lost and 50 kept; the largest has" in training.notes[0].text_en
+    assert "needs 200 customers, 50 lost and 50 kept. The largest has" in training.notes[0].text_en
     assert "目前最大的快照有" in training.notes[0].text_zh
 
 
