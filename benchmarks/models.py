@@ -99,10 +99,7 @@ def churn(chosen: argparse.Namespace) -> None:
     model = training.candidate or training.model
     scored, _ = _customers(rng, chosen.customers)
     with _timed(f"score and explain {chosen.customers:,} customers ({training.chosen})", 30):
-        with _timed("  score"):
-            model.predict_risk(scored)
-        with _timed("  explain"):
-            model.reasons(scored)
+        model.explained(scored)
 
 
 def btyd(chosen: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from trust_models.churn_model import risk_band
 from trust_models.labels import snapshot_days
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
 from trust_models.trust_reasons import reasons as trust_reasons
-from trust_models.trust_scores import dimension_opinions, trust_scores
+from trust_models.trust_scores import TrustProfile, trust_profile
 
 CHANGE_DAYS = 30
 REASONS = 3
@@ -48,9 +48,11 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dic
 
 def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -> dict[str, int]:
     """Score every customer of the snapshot of a day; returns the rows of each ``scores`` table."""
-    days = _customer_days(warehouse, as_of, models)
-    reasons = _reasons(warehouse, as_of, models)
-    dimensions = _dimensions(warehouse, as_of, models)
+    profile = _profile(warehouse.table("features.evidence"), models)
+    risk, churn_reasons = _explained(warehouse, models)
+    days = _customer_days(warehouse, as_of, models, profile.scores, risk)
+    reasons = _reasons(warehouse, as_of, models, churn_reasons)
+    dimensions = profile.opinions.with_columns(as_of=pl.lit(as_of))
     night = _night(warehouse, as_of, models, days, run_id)
     warehouse.replace_part("scores.customer_days", days, "as_of = ? and not is_reconstructed", (as_of,))
     warehouse.replace_part("scores.nights", night, "as_of = ?", (as_of,))
@@ -88,7 +90,7 @@ def _reconstruct(warehouse: Warehouse, log: EventLog, day: date, settings: Scori
     if version_held is not None and version_held > models.trust.version:
         return 0
     snapshot = take_evidence(log, day, settings, models.rhythm)
-    rows = _trust(snapshot.evidence, models).join(
+    rows = _profile(snapshot.evidence, models).scores.join(
         take_status(snapshot, settings), on="customer_id", how="left", validate="1:1", maintain_order="left"
     )
     rows = rows.with_columns(
@@ -106,12 +108,12 @@ def _reconstruct(warehouse: Warehouse, log: EventLog, day: date, settings: Scori
     return len(rows)
 
 
-def _customer_days(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:
-    trust = _trust(warehouse.table("features.evidence").sort("customer_id"), models)
-    before = _trust(warehouse.table("features.evidence_before").sort("customer_id"), models)
+def _customer_days(
+    warehouse: Warehouse, as_of: date, models: ModelsInUse, trust: pl.DataFrame, risk: pl.DataFrame
+) -> pl.DataFrame:
+    before = _profile(warehouse.table("features.evidence_before"), models).scores
     change = before.select("customer_id", trust_score_before="trust_score")
     status = warehouse.table("features.customer_status")
-    risk = _risk(warehouse, models)
     is_churned = pl.col("churn_status") == "churned"
     has_complaints = warehouse.value("select count(*) > 0 from staging.complaints where known_from <= ?", (as_of,))
     return (
@@ -134,35 +136,30 @@ def _customer_days(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl
     )
 
 
-def _trust(evidence: pl.DataFrame, models: ModelsInUse) -> pl.DataFrame:
-    return trust_scores(evidence, models.trust_estimator, models.experience_estimator)
+def _profile(evidence: pl.DataFrame, models: ModelsInUse) -> TrustProfile:
+    return trust_profile(evidence, models.trust_estimator, models.experience_estimator)
 
 
-def _risk(warehouse: Warehouse, models: ModelsInUse) -> pl.DataFrame:
+def _explained(warehouse: Warehouse, models: ModelsInUse) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Churn risk of every customer, and its reasons."""
     features = warehouse.table("features.customer_features").sort("customer_id")
     try:
-        risk = models.churn_model.predict_risk(features)
+        risk, reasons = models.churn_model.explained(features, top=REASONS)
     except ValueError as error:
         raise UserError(f"churn model {models.churn.version}: {error} ('trust train')") from error
-    return features.select("customer_id").with_columns(churn_risk=risk)
+    return features.select("customer_id").with_columns(churn_risk=risk), reasons
 
 
-def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:
+def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse, churn_reasons: pl.DataFrame) -> pl.DataFrame:
     evidence = warehouse.table("features.evidence").sort("customer_id")
     counts = warehouse.table("features.trial_counts")
-    features = warehouse.table("features.customer_features").sort("customer_id")
     told = {
         "trust": trust_reasons(evidence, counts, models.trust_estimator, most=REASONS),
-        "churn": models.churn_model.reasons(features, top=REASONS),
+        "churn": churn_reasons,
     }
     return pl.concat(
         frame.with_columns(as_of=pl.lit(as_of), score=pl.lit(score)) for score, frame in told.items()
     ).select("customer_id", "as_of", "score", "rank", "driver", "contribution", "text_en", "text_zh")
-
-
-def _dimensions(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> pl.DataFrame:
-    opinions = dimension_opinions(warehouse.table("features.evidence"), models.trust_estimator)
-    return opinions.with_columns(as_of=pl.lit(as_of))
 
 
 def _night(warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, run_id: str) -> pl.DataFrame:

@@ -178,18 +178,19 @@ AGREEMENT = Section(
         " 0 where it puts them in any order. Behaviour tells only part of what people feel, so 1 cannot be had."
         " The *ceiling* is what a learner finds that was shown the true trust of other customers and then saw the"
         " same evidence (boosted trees, five folds, three shuffles): no company could train it. It also learns"
-        " that people who trust more buy more; two further ceilings show this: what the mere numbers of trials"
-        " tell, and what is told beside the customer's segment, region, class and channel, which give away who"
-        " buys more than others like them. A trust score must not take buying for trust and leaves that part"
-        " alone. The simple rules are Jøsang's beta reputation with its usual settings, (r + 1) / (r + s + 2)"
-        " over all counts of experience, and the complaint-free rate, 1 − complaints / orders. All customers with"
-        " an order are in, however little is known of them.",
+        " from mere numbers, because who trusts more buys more and complains less; two further ceilings show"
+        " this: what the numbers of trials tell, however they ended, and what is told beside segment, region,"
+        " class and channel, which give away who buys more than others like them. A trust score must not take"
+        " buying for trust, so it leaves that part alone. The simple rules are Jøsang's beta reputation with its"
+        " usual settings, (r + 1) / (r + s + 2) over all counts of experience, and the complaint-free rate, 1 −"
+        " complaints / orders. All customers with an order are in, however little is known of them.",
         "数值为秩相关：1 表示评分给出的次序与真实信任完全一致，0 表示毫无关系。行为只透露内心的一部分，"
         "所以不可能达到 1。*上限*是一个看过其他客户真实信任、再看同样证据的学习器所能做到的（提升树，五折，"
-        "打乱三次）；任何企业都无法训练它。它还会学到信任高的人买得多；另有两个上限说明这一点：一个只看试验次数，"
-        "一个加看客户群、地区、类别和渠道，由此可知谁比同类客户买得多。信任评分不应把购买当作信任，"
-        "所以不用这一部分。简单规则有两个：Jøsang 贝塔信誉的通常设置，即对全部体验计数取 (r + 1) / (r + s + 2)；"
-        "以及无投诉率，即 1 − 投诉数 / 订单数。凡有订单的客户都计入，无论对其所知多少。",
+        "打乱三次）；任何企业都无法训练它。它还会从次数本身学习，因为信任高的人买得多、投诉少；"
+        "另有两个上限说明这一点：一个只看试验次数而不论结果，一个加看客户群、地区、类别和渠道，"
+        "由此可知谁比同类客户买得多。信任评分不应把购买当作信任，所以不用这一部分。简单规则有两个："
+        "Jøsang 贝塔信誉的通常设置，即对全部体验计数取 (r + 1) / (r + s + 2)；以及无投诉率，"
+        "即 1 − 投诉数 / 订单数。凡有订单的客户都计入，无论对其所知多少。",
     ),
     (
         _row("rho/trust_score", "`trust_score`", "`trust_score`"),

@@ -141,12 +141,24 @@ class ChurnModel(BaseEstimator):
         ValueError
             If a feature is missing.
         """
-        parts = [REASONS_SCHEMA.to_frame()]
-        parts += [self._reasons(part, top) for part in features.iter_slices(_ROWS_AT_ONCE)]
-        return pl.concat(parts)
+        return self.explained(features, top)[1]
 
-    def _reasons(self, features: pl.DataFrame, top: int) -> pl.DataFrame:
-        by_driver = self.contributions(features)
+    def explained(self, features: pl.DataFrame, top: int = 3) -> tuple[Floats, pl.DataFrame]:
+        """Risk and reasons in one go: :meth:`predict_risk` but for the last digits, and :meth:`reasons`.
+
+        Raises
+        ------
+        ValueError
+            If a feature is missing.
+        """
+        risks, reasons = [np.zeros(0)], [REASONS_SCHEMA.to_frame()]
+        for part in features.iter_slices(_ROWS_AT_ONCE):
+            by_driver = self.contributions(part)
+            risks.append(np.asarray(expit(self.base_log_odds_ + by_driver.sum(axis=1))))
+            reasons.append(self._reasons(part, by_driver, top))
+        return np.concatenate(risks), pl.concat(reasons)
+
+    def _reasons(self, features: pl.DataFrame, by_driver: Floats, top: int) -> pl.DataFrame:
         direction = np.where(by_driver.sum(axis=1) < 0, -1.0, 1.0)
         order = np.argsort(-by_driver * direction[:, None], axis=1, kind="stable")[:, :top]
         ranked = pl.DataFrame(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from trust_models.dimensions import opinions
+from trust_models.dimensions import Opinion, opinions
 from trust_models.streams import DIMENSIONS, EXPERIENCE_STREAMS, STREAMS
 from trust_models.trust import TrustEstimator
 
@@ -62,10 +62,23 @@ def fit_trust_estimators(counts: pl.DataFrame, **parameters: Any) -> TrustEstima
     return TrustEstimators(trust, trust.restricted_to(EXPERIENCE_STREAMS))
 
 
-def trust_scores(
+class TrustProfile(NamedTuple):
+    """Trust of every customer of a day.
+
+    ``scores`` has one row a customer, sorted: :data:`COLUMNS`. Scores are 0–100 and unrounded, the reliability 0–1, the
+    status ``scored`` or ``insufficient_evidence``. trust_experience is null where nobody had a trial of experience at
+    fitting, a dimension likewise. ``opinions`` has one row a customer and dimension that the data speak of:
+    :data:`OPINION_COLUMNS`; its score is 100 · (belief + base_rate · uncertainty).
+    """
+
+    scores: pl.DataFrame
+    opinions: pl.DataFrame
+
+
+def trust_profile(
     evidence: pl.DataFrame, estimator: TrustEstimator, experience_estimator: TrustEstimator
-) -> pl.DataFrame:
-    """Trust of every customer in the evidence; a customer's row does not depend on the others.
+) -> TrustProfile:
+    """Trust of every customer in the evidence, and on each dimension; a customer does not depend on the others.
 
     Parameters
     ----------
@@ -73,16 +86,10 @@ def trust_scores(
         customer_id, r_<stream>…, s_<stream>…; one row a customer who is to be scored.
     estimator, experience_estimator : TrustEstimator
         Fitted on all streams, and on experience alone.
-
-    Returns
-    -------
-    DataFrame
-        One row a customer, sorted: :data:`COLUMNS`. Scores are 0–100 and unrounded, the reliability 0–1, the status
-        ``scored`` or ``insufficient_evidence``. trust_experience is null where nobody had a trial of experience at
-        fitting, a dimension likewise.
     """
     rows = evidence.sort("customer_id")
     found = estimator.posterior(rows)
+    by_dimension = opinions(estimator, *estimator.counts(rows)[:2], found.rates)
     scores: dict[str, Floats | None] = {
         "trust_score": found.score,
         "trust_low": found.low,
@@ -92,7 +99,7 @@ def trust_scores(
     }
     if experience_estimator.has_trials_.any():
         scores["trust_experience"] = experience_estimator.posterior(rows).score
-    for name, opinion in opinions(estimator, *estimator.counts(rows)[:2], found.rates).items():
+    for name, opinion in by_dimension.items():
         scores[f"trust_{name}"] = None if opinion is None else opinion.score
     columns = [
         pl.Series(name, [None] * len(rows) if values is None else values, dtype=pl.Float64)
@@ -100,26 +107,25 @@ def trust_scores(
     ]
     is_scored = pl.Series(estimator.is_scored(found.reliability))
     status = pl.when(is_scored).then(pl.lit("scored")).otherwise(pl.lit("insufficient_evidence"))
-    return pl.DataFrame([rows["customer_id"], *columns]).select(
+    frame = pl.DataFrame([rows["customer_id"], *columns]).select(
         *COLUMNS[:5], status.alias("trust_status"), *COLUMNS[6:]
     )
+    return TrustProfile(frame, _opinion_rows(rows["customer_id"], by_dimension))
 
 
-def dimension_opinions(evidence: pl.DataFrame, estimator: TrustEstimator) -> pl.DataFrame:
-    """Belief, disbelief and uncertainty of every customer on every dimension that the data speak of.
+def trust_scores(
+    evidence: pl.DataFrame, estimator: TrustEstimator, experience_estimator: TrustEstimator
+) -> pl.DataFrame:
+    """The scores of :func:`trust_profile` alone."""
+    return trust_profile(evidence, estimator, experience_estimator).scores
 
-    Returns
-    -------
-    DataFrame
-        One row a customer and dimension: :data:`OPINION_COLUMNS`; score is 100 · (belief + base_rate · uncertainty).
-    """
-    rows = evidence.sort("customer_id")
-    profile = opinions(estimator, *estimator.counts(rows)[:2], estimator.posterior(rows).rates)
+
+def _opinion_rows(customers: pl.Series, by_dimension: Mapping[str, Opinion | None]) -> pl.DataFrame:
     frames = [
-        pl.DataFrame({"customer_id": rows["customer_id"], **opinion._asdict(), "score": opinion.score}).select(
+        pl.DataFrame({"customer_id": customers, **opinion._asdict(), "score": opinion.score}).select(
             "customer_id", pl.lit(name).alias("dimension"), *OPINION_COLUMNS[2:]
         )
-        for name, opinion in profile.items()
+        for name, opinion in by_dimension.items()
         if opinion is not None
     ]
     schema = pl.Schema(dict.fromkeys(OPINION_COLUMNS, pl.Float64) | {"customer_id": pl.String, "dimension": pl.String})

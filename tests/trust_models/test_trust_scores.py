@@ -5,7 +5,7 @@ from polars.testing import assert_frame_equal
 from trust_company import RETAIL, customers
 
 from trust_models.streams import DIMENSIONS, EXPERIENCE_STREAMS, STREAMS
-from trust_models.trust_scores import COLUMNS, TrustEstimators, dimension_opinions, fit_trust_estimators, trust_scores
+from trust_models.trust_scores import COLUMNS, TrustEstimators, fit_trust_estimators, trust_profile, trust_scores
 
 
 def evidence_of(size: int, seed: int, streams: tuple[str, ...] = RETAIL.streams) -> pl.DataFrame:
@@ -84,7 +84,7 @@ def test_without_any_trials_everybody_scores_fifty() -> None:
     found = trust_scores(evidence, *fit_trust_estimators(evidence))
     assert found["trust_score"].to_numpy() == pytest.approx(np.full(20, 50.0))
     assert found["trust_status"].unique().to_list() == ["insufficient_evidence"]
-    assert dimension_opinions(evidence, fit_trust_estimators(evidence).trust).is_empty()
+    assert trust_profile(evidence, *fit_trust_estimators(evidence)).opinions.is_empty()
 
 
 def test_parameters_reach_both_estimators() -> None:
@@ -94,7 +94,7 @@ def test_parameters_reach_both_estimators() -> None:
 
 def test_opinions_come_one_row_a_customer_and_known_dimension(estimators: TrustEstimators) -> None:
     evidence = evidence_of(40, seed=2)
-    found = dimension_opinions(evidence, estimators.trust)
+    found = trust_profile(evidence, *estimators).opinions
     assert found.height == 80
     assert found.select("customer_id", "dimension").is_unique().all()
     scores = trust_scores(evidence, *estimators).select("customer_id", score="trust_product_quality")
