@@ -54,9 +54,10 @@ START_LOADING = 0.5
 class Priors(NamedTuple):
     """Weak normal priors of μ, ℓ and ln κ, and the range of ℓ.
 
-    One standard deviation of trust is expected to change the odds of success by a factor of e^0.5 or so, give or take
-    e^0.25: several thousand trials outweigh that, a handful does not. What differs between customers is trust before
-    it is overdispersion: a single stream alone could not tell the two apart.
+    One standard deviation of trust is expected to change the odds of success by a factor of e^0.5 or so, in all streams
+    alike: thousands of trials outweigh that, a handful does not. Where customers have few trials, streams that share an
+    occasion (one complaint is answered *and* settled) would else take each other for trust. What differs between
+    customers is trust before it is overdispersion: a single stream alone could not tell the two apart.
     """
 
     means: tuple[float, float, float]
@@ -64,7 +65,7 @@ class Priors(NamedTuple):
     loadings: tuple[float, float]
 
 
-GROUND = Priors((1.0, 0.5, math.log(30.0)), (3.0, 0.25, 1.0), (0.0, 5.0))
+GROUND = Priors((1.0, 0.5, math.log(30.0)), (3.0, 0.15, 1.0), (0.0, 5.0))
 """Of what the company did: going well builds trust by definition, never damages it. This also fixes the sign of η."""
 
 CONSEQUENCE = Priors((1.0, 0.0, math.log(30.0)), (3.0, 0.25, 1.0), (-5.0, 5.0))
