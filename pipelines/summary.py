@@ -6,6 +6,8 @@ Belongs here: the few numbers that say how a night went. Must not be here: runni
 from datetime import date
 from typing import Any
 
+from pipelines.backtest_tables import MEASURES
+from pipelines.model_store import newest
 from pipelines.night import Outcome
 from pipelines.settings import Settings
 from pipelines.warehouse import Warehouse
@@ -33,9 +35,7 @@ def render(told: dict[str, Any]) -> str:
     lines = [f"warning: {warning}" for warning in told["warnings"]]
     lines += [f"note: {note}" for note in told.get("notes", [])]
     if told["job"] == "training":
-        verdict = "promoted" if told["is_promoted"] else "not promoted"
-        lines += [f"Churn model {told['churn_model_version']}: {verdict}", ""]
-        return "\n".join([*lines, *_quality(told["quality"])])
+        return "\n".join([*lines, *_trained(told), "", *_quality(told["quality"]), "", *_cards(told)])
     lines += ["", f"As of {told['as_of']}: {told['customers']:,} customers"]
     lines += [f"  {label:<34}{value:>12,}" for label, value in told["headline"].items()]
     lines += ["", f"published  {told['published']}", f"warehouse  {told['warehouse']}"]
@@ -78,23 +78,56 @@ def _night(settings: Settings, warehouse: Warehouse, as_of: date) -> dict[str, A
 
 
 def _training(warehouse: Warehouse, as_of: date) -> dict[str, Any]:
-    version, is_promoted = warehouse.run(
-        "select version, is_promoted from meta.models where kind = 'churn' and trained_as_of = ?", (as_of,)
-    )[0]
+    trust, churn = (newest(warehouse, kind, as_of, since=as_of, only_promoted=False) for kind in ("trust", "churn"))
+    assert trust is not None
+    assert churn is not None
     quality = warehouse.run(
-        "select estimator, metric, value from meta.model_evaluations where model_version = ? order by all", (version,)
+        "select estimator, metric, value from meta.model_evaluations where model_version = ? order by all",
+        (churn.version,),
     )
     return {
-        "churn_model_version": version,
-        "is_promoted": is_promoted,
+        "trust_model_version": trust.version,
+        "half_life_days": trust.card["half_life"]["days"],
+        "refit": trust.card["refit"],
+        "churn_model_version": churn.version,
+        "is_promoted": churn.is_promoted,
+        "notes": [english for english, _ in churn.card["notes"]],
         "quality": [{"estimator": name, "metric": metric, "value": value} for name, metric, value in quality],
+        "cards": [str(warehouse.settings.warehouse / model.folder / "card.en.md") for model in (trust, churn)],
     }
 
 
+def _trained(told: dict[str, Any]) -> list[str]:
+    """What became of either model, a line each."""
+    verdict = "promoted" if told["is_promoted"] else "not promoted"
+    refit = told["refit"]
+    moved = (
+        "the first"
+        if refit is None
+        else f"scores of the same customers and day moved by {refit['score_shift_mean']:.1f} points on average, one in"
+        f" ten by {refit['score_shift_largest_tenth']:.1f} or more"
+    )
+    return [
+        f"Trust model {told['trust_model_version']}: {moved}; evidence halves in {told['half_life_days']:.0f} days",
+        f"Churn model {told['churn_model_version']}: {verdict}",
+    ]
+
+
 def _quality(rows: list[dict[str, Any]]) -> list[str]:
-    metrics = sorted({row["metric"] for row in rows})
+    """The measures of the churn model beside its baselines, the model first."""
     values = {(row["estimator"], row["metric"]): row["value"] for row in rows}
     names = sorted({row["estimator"] for row in rows}, key=lambda name: (name != "model", name))
-    head = f"{'':<14}" + "".join(f"{metric[:16]:>18}" for metric in metrics)
-    body = [f"{name:<14}" + "".join(f"{values[name, metric]:>18.4f}" for metric in metrics) for name in names]
+    head = f"{'':<12}" + "".join(f"{title:>{len(title) + 3}}" for title in MEASURES.values())
+    body = [
+        f"{name:<12}" + "".join(_cell(values.get((name, metric)), len(title) + 3) for metric, title in MEASURES.items())
+        for name in names
+    ]
     return [head, *body]
+
+
+def _cell(value: float | None, width: int) -> str:
+    return f"{'–' if value is None or value != value else format(value, '.3f'):>{width}}"
+
+
+def _cards(told: dict[str, Any]) -> list[str]:
+    return [f"card  {card}" for card in told["cards"]]

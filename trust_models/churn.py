@@ -50,6 +50,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 DEFAULT_CANDIDATE = "average"
+CONSTANT = "baseline:constant"
 CROSS_FIT_ROWS = 20_000
 """Rows that learners are fitted on where they are only judged."""
 
@@ -151,7 +152,9 @@ def _judged(
     learners["model"] = candidates(matrix.columns_, settings, random_state)[chosen]
     log_odds = _out_of_fold(learners, matrix, parts.fitting, parts.calibration)
     lost = _lost(parts.calibration)
-    measured = {basis: metrics(lost, _calibrated_risk(z, parts.calibration, settings)) for basis, z in log_odds.items()}
+    risks = {basis: _calibrated_risk(z, parts.calibration, settings) for basis, z in log_odds.items()}
+    risks[CONSTANT] = np.full(len(lost), risks[CONSTANT].mean())  # small differences between folds would rank customers
+    measured = {basis: metrics(lost, risk) for basis, risk in risks.items()}
     loss = {basis: values["log_loss"] for basis, values in measured.items()}
     best = min(loss, key=lambda basis: loss[basis])
     X, known = matrix.transform(parts.fitting), _lost(parts.fitting)

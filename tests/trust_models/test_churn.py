@@ -59,6 +59,11 @@ def test_the_report_is_of_the_newest_matured_snapshot_beside_every_baseline(trai
     assert training.snapshots["is_used"].all()
 
 
+def test_the_constant_ranks_nobody(training: ChurnTraining) -> None:
+    assert value(training, "baseline:constant", "auc") == 0.5
+    assert value(training, "baseline:constant", "mean_risk") > 0
+
+
 def test_a_model_is_promoted_only_where_it_beats_every_baseline_in_log_loss(training: ChurnTraining) -> None:
     losses = training.quality.filter(pl.col("metric") == "log_loss").sort("value")
     assert training.is_promoted == (losses["basis"][0] == "model")
@@ -163,6 +168,12 @@ def test_all_reasons_of_a_customer_sum_to_the_distance_from_the_typical_one(
     expected = logit(model.predict_risk(now)) - model.base_log_odds_
     assert summed["customer_id"].to_list() == now["customer_id"].to_list()
     assert summed["contribution"].to_numpy() == pytest.approx(expected, abs=1e-9)
+
+
+def test_risk_and_reasons_in_one_go_are_those_of_either_alone(model: ChurnModel, now: pl.DataFrame) -> None:
+    risk, reasons = model.explained(now, top=2)
+    np.testing.assert_allclose(risk, model.predict_risk(now), rtol=1e-12)
+    assert reasons.equals(model.reasons(now, top=2))
 
 
 def test_the_first_reason_says_why_the_risk_is_where_it_is(model: ChurnModel, now: pl.DataFrame) -> None:
