@@ -11,7 +11,7 @@ import copy
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -64,6 +64,7 @@ from trust_models.trust_validation import (
 
 SCORES = ("trust_score", "trust_experience")
 LEVELS = (0.8, 0.9, 0.95)
+LEAST_SCORED = 30
 THIRDS = ("thin", "middle", "rich")
 INSTRUMENTS = ("trust", "servqual", "csat")
 WINDOW_DAYS = 90
@@ -161,7 +162,7 @@ def agreement(found: Subject) -> dict[str, Figure]:
         "rho/josang": beta_reputation(*summed_counts(rows, EXPERIENCE_STREAMS)),
         "rho/complaint_free": rows.join(free, on="customer_id", maintain_order="left")["complaint_free"].to_numpy(),
     }
-    return rank_agreement(
+    everybody = rank_agreement(
         found.latent_trust,
         scores,
         ratios={
@@ -173,6 +174,23 @@ def agreement(found: Subject) -> dict[str, Figure]:
             "lead/trust_experience/complaint_free": ("rho/trust_experience", "rho/complaint_free"),
             "lead/trust_score/trust_experience": ("rho/trust_score", "rho/trust_experience"),
         },
+        seed=found.seed,
+    )
+    return everybody | _agreement_of_scored(found, scores)
+
+
+def _agreement_of_scored(found: Subject, scores: Mapping[str, Floats]) -> dict[str, Figure]:
+    """The same for the customers of whom enough is known to be given a score; nothing where they are few."""
+    is_scored = found.scores["trust_status"].to_numpy() == "scored"
+    names = {"scored/trust_score": "rho/trust_score", "scored/trust_experience": "rho/trust_experience"}
+    names |= {"scored/ceiling": "rho/ceiling"}
+    if is_scored.sum() < LEAST_SCORED:
+        return dict.fromkeys((*names, "scored/ratio", "scored/lead"), Figure(None, n=int(is_scored.sum())))
+    return rank_agreement(
+        found.latent_trust[is_scored],
+        {name: scores[of][is_scored] for name, of in names.items()},
+        ratios={"scored/ratio": ("scored/trust_score", "scored/ceiling")},
+        differences={"scored/lead": ("scored/trust_score", "scored/trust_experience")},
         seed=found.seed,
     )
 

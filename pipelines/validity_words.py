@@ -103,6 +103,17 @@ CEILING_SHARE = 0.92
 COVERAGE = (0.88, 0.92)
 
 _RATIO = _row("ratio/trust_score", "`trust_score`: share of the ceiling", "`trust_score`：达到上限的比例", "ratio")
+_SCORED_RATIO = _row(
+    "scored/ratio",
+    "customers given a score, `trust_score`: share of the ceiling",
+    "给出评分的客户，`trust_score`：达到上限的比例",
+    "ratio",
+)
+_SCORED_LEAD = _row(
+    "scored/lead",
+    "customers given a score: `trust_score` less `trust_experience`",
+    "给出评分的客户：`trust_score` 减 `trust_experience`",
+)
 _BEATS_JOSANG = _row(
     "lead/trust_experience/josang", "`trust_experience` less Jøsang", "`trust_experience` 减 Jøsang", "rank"
 )
@@ -126,6 +137,14 @@ REQUIREMENTS: tuple[Claim, ...] = (
             at_least(CEILING_SHARE),
             "`trust_score` reaches at least 92% of the ceiling",
             "`trust_score` 至少达到上限的 92%",
+        ),
+    ),
+    _claim(
+        _SCORED_RATIO,
+        _good(
+            at_least(CEILING_SHARE),
+            "the same of the customers who are given a score (`scored`)",
+            "同上，仅限给出评分（`scored`）的客户",
         ),
     ),
     _claim(
@@ -183,14 +202,17 @@ AGREEMENT = Section(
         " class and channel, which give away who buys more than others like them. A trust score must not take"
         " buying for trust, so it leaves that part alone. The simple rules are Jøsang's beta reputation with its"
         " usual settings, (r + 1) / (r + s + 2) over all counts of experience, and the complaint-free rate, 1 −"
-        " complaints / orders. All customers with an order are in, however little is known of them.",
+        " complaints / orders. All customers with an order are in, however little is known of them; where most are"
+        " hardly known, the order among those decides. So the same stands beside it for the customers of whom enough"
+        " is known to be given a score.",
         "数值为秩相关：1 表示评分给出的次序与真实信任完全一致，0 表示毫无关系。行为只透露内心的一部分，"
         "所以不可能达到 1。*上限*是一个看过其他客户真实信任、再看同样证据的学习器所能做到的（提升树，五折，"
         "打乱三次）；任何企业都无法训练它。它还会从次数本身学习，因为信任高的人买得多、投诉少；"
         "另有两个上限说明这一点：一个只看试验次数而不论结果，一个加看客户群、地区、类别和渠道，"
         "由此可知谁比同类客户买得多。信任评分不应把购买当作信任，所以不用这一部分。简单规则有两个："
         "Jøsang 贝塔信誉的通常设置，即对全部体验计数取 (r + 1) / (r + s + 2)；以及无投诉率，"
-        "即 1 − 投诉数 / 订单数。凡有订单的客户都计入，无论对其所知多少。",
+        "即 1 − 投诉数 / 订单数。凡有订单的客户都计入，无论对其所知多少；多数客户几乎未知时，结果取决于他们之间的次序。"
+        "因此另列所知足以给出评分的客户。",
     ),
     (
         _row("rho/trust_score", "`trust_score`", "`trust_score`"),
@@ -216,6 +238,16 @@ AGREEMENT = Section(
             "`trust_score` 减 `trust_experience`",
         ),
         _row("rho/trust_score", "customers", "客户数", "count"),
+        _row("scored/trust_score", "customers given a score: `trust_score`", "给出评分的客户：`trust_score`"),
+        _row("scored/ceiling", "its ceiling", "其上限"),
+        _SCORED_RATIO,
+        _row(
+            "scored/trust_experience",
+            "customers given a score: `trust_experience`",
+            "给出评分的客户：`trust_experience`",
+        ),
+        _SCORED_LEAD,
+        _row("scored/trust_score", "customers given a score", "给出评分的客户数", "count"),
     ),
     (
         _claim(
@@ -229,6 +261,27 @@ AGREEMENT = Section(
                 at_least(1.0),
                 "the score lies at or above the ceiling: the learner had too few customers to learn from",
                 "评分不低于上限：客户太少，学习器学得不够",
+            ),
+        ),
+        _claim(
+            _SCORED_RATIO,
+            _good(
+                at_least(CEILING_SHARE),
+                "of the customers given a score, `trust_score` reaches 92% of the ceiling",
+                "在给出评分的客户中，`trust_score` 达到上限的 92%",
+            ),
+            _bad(
+                always,
+                "of the customers given a score, `trust_score` does not reach 92% of the ceiling",
+                "在给出评分的客户中，`trust_score` 未达到上限的 92%",
+            ),
+        ),
+        _claim(
+            _SCORED_LEAD,
+            _good(
+                is_above_zero,
+                "of the customers given a score, coming back adds to what experience tells",
+                "在给出评分的客户中，回来购买带来了体验之外的信息",
             ),
         ),
         _beats(_BEATS_JOSANG, "Jøsang's score", " Jøsang 评分"),
