@@ -25,7 +25,6 @@ response models. In Holland and Wainer (1993), 67–113.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -118,7 +117,7 @@ def differential_functioning(
     estimator : TrustEstimator
         Fitted on such counts.
     factors : sequence of str
-        Columns of ``groups``.
+        Columns of ``groups``, each tested given the clear differences of those before it.
 
     Returns
     -------
@@ -131,7 +130,10 @@ def differential_functioning(
     rows = counts.sort("customer_id")
     members = rows.select("customer_id").join(groups, on="customer_id", how="left", maintain_order="left")
     company = _Company.of(rows, estimator)
-    tests = [test for factor in factors for test in _purified(company, factor, members[factor])]
+    tests: list[pl.DataFrame] = []
+    for factor in factors:
+        found, company = _purified(company, factor, members[factor])
+        tests += found
     if not tests:
         return SCHEMA.to_frame()
     q_values = false_discovery_control([test["p_value"][0] for test in tests])
@@ -159,8 +161,11 @@ def adjustments(functioning: pl.DataFrame) -> Mapping[str, Mapping[str, Mapping[
     return found
 
 
-def _purified(company: _Company, factor: str, of: pl.Series) -> list[pl.DataFrame]:
+def _purified(company: _Company, factor: str, of: pl.Series) -> tuple[list[pl.DataFrame], _Company]:
     """A test of each stream by one factor: shift of each judged group, with the p value of the factor.
+
+    Also the company with the shifts of the clear ones, given which the next factor is tested: what a channel seems to
+    do is often done by the segment that uses it.
 
     A stream that functions differently distorts the trust by which the others are compared. So the most clearly
     different one is shifted first, and the rest are tested again, until none is clear (purification: Lord 1980).
@@ -171,31 +176,36 @@ def _purified(company: _Company, factor: str, of: pl.Series) -> list[pl.DataFram
         tests = [test for stream in waiting if (test := company.test(stream, factor, of)) is not None]
         clearest = min(tests, key=lambda test: float(test["p_value"][0]), default=None)
         if clearest is None or clearest["p_value"][0] > FALSE_DISCOVERY_RATE / len(company.streams):
-            return settled + tests
+            return settled + tests, company
         settled.append(clearest)
         waiting.remove(clearest["stream"][0])
         company = company.shifted(clearest["stream"][0], of, dict(clearest.select("group", "shift").iter_rows()))
-    return settled
+    return settled, company
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """Counts of one stream: its distinct rows of (successes, failures), and which of them each customer has."""
+    """Counts of one stream: distinct rows of (successes, failures, shift so far), and which one each customer has."""
 
     parameters: TrustParameters
     distinct: Floats
     row: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, pair: Floats, parameters: TrustParameters) -> _Stream:
-        distinct, row = np.unique(pair, axis=0, return_inverse=True)
+    def of(cls, counts: Floats, parameters: TrustParameters) -> _Stream:
+        distinct, row = np.unique(counts, axis=0, return_inverse=True)
         return cls(parameters, distinct, row)
 
-    def logits(self, shift: float) -> Floats:
-        loading: Floats = self.parameters.loadings[0] * quadrature(NODES)[0]
-        return np.asarray(self.parameters.intercepts[0] + shift + loading)
+    def shifted(self, by: Floats) -> _Stream:
+        """The same with the log-odds of each customer shifted further."""
+        return _Stream.of(self.distinct[self.row] + np.column_stack([np.zeros((len(by), 2)), by]), self.parameters)
 
-    def log_likelihood(self, shift: float) -> Floats:
+    def logits(self, shift: float) -> Floats:
+        """Log-odds of success of the distinct rows at the nodes (distinct, nodes)."""
+        loading: Floats = self.parameters.loadings[0] * quadrature(NODES)[0]
+        return np.asarray(self.parameters.intercepts[0] + self.distinct[:, [2]] + shift + loading)
+
+    def log_likelihood(self, shift: float = 0.0) -> Floats:
         """Log likelihood of the distinct rows at the nodes (distinct, nodes), shifted."""
         return stream_log_likelihood(self.logits(shift), float(self.parameters.concentrations[0]), self.distinct)
 
@@ -221,27 +231,29 @@ class _Company:
     def of(cls, rows: pl.DataFrame, estimator: TrustEstimator) -> _Company:
         streams = {
             name: _Stream.of(
-                rows.select(f"r_{name}", f"s_{name}").to_numpy(), estimator.restricted_to([name]).parameters()
+                rows.select(f"r_{name}", f"s_{name}", shift=0.0).to_numpy(),
+                estimator.restricted_to([name]).parameters(),
             )
             for name, has_trials in zip(estimator.streams_, estimator.has_trials_, strict=True)
             if has_trials and name in EXPERIENCE_STREAMS
         }
-        likelihoods = {name: stream.log_likelihood(0.0)[stream.row] for name, stream in streams.items()}
+        likelihoods = {name: stream.log_likelihood()[stream.row] for name, stream in streams.items()}
         return cls(streams, likelihoods, np.sum([np.zeros((len(rows), NODES)), *likelihoods.values()], axis=0))
 
-    def shifted(self, stream: str, of: pl.Series, shifts: Mapping[str, float]) -> _Company:
+    def shifted(self, name: str, of: pl.Series, shifts: Mapping[str, float]) -> _Company:
         """The same customers, with the log-odds of a stream shifted by group."""
-        names, likelihood, counts = of.to_numpy(), self.likelihoods[stream].copy(), self.streams[stream]
-        for group, shift in shifts.items():
-            rows = np.flatnonzero(names == group)
-            likelihood[rows] = counts.log_likelihood(shift)[counts.row[rows]]
-        everything = self.everything - self.likelihoods[stream] + likelihood
-        return dataclasses.replace(self, likelihoods={**self.likelihoods, stream: likelihood}, everything=everything)
+        stream = self.streams[name].shifted(of.replace_strict(shifts, default=0.0, return_dtype=pl.Float64).to_numpy())
+        likelihood = stream.log_likelihood()[stream.row]
+        return _Company(
+            streams={**self.streams, name: stream},
+            likelihoods={**self.likelihoods, name: likelihood},
+            everything=self.everything - self.likelihoods[name] + likelihood,
+        )
 
     def test(self, name: str, factor: str, of: pl.Series) -> pl.DataFrame | None:
         """Shift of each judged group of a factor, with the p value of the factor; None with fewer than two groups."""
         stream, others = self.streams[name], self.everything - self.likelihoods[name]
-        has_trials, groups, found = stream.distinct.sum(axis=1)[stream.row] > 0, of.to_numpy(), []
+        has_trials, groups, found = stream.distinct[stream.row, :2].sum(axis=1) > 0, of.to_numpy(), []
         for group in sorted(of.drop_nulls().unique().to_list()):
             rows = np.flatnonzero(has_trials & (groups == group))
             failures = float(stream.distinct[stream.row[rows], 1].sum())

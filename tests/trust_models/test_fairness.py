@@ -90,6 +90,20 @@ def test_evidence_without_the_group_is_refused() -> None:
         adjusted.posterior(counts)
 
 
+def test_what_a_segment_explains_is_not_laid_on_the_channel_that_it_uses() -> None:
+    counts, groups, _ = company(shift={"order_unquestioned_reputation": -0.8})
+    is_north = groups["region"] == "north"
+    is_web = pl.Series(np.random.default_rng(1).random(len(groups)) < 0.3) | is_north
+    members = groups.select("customer_id", segment="region").with_columns(
+        channel=pl.select(pl.when(is_web).then(pl.lit("web")).otherwise(pl.lit("app"))).to_series()
+    )
+    estimator = TrustEstimator(streams=STREAMS).fit(counts)
+    found = differential_functioning(counts, members, estimator, factors=("segment", "channel"))
+    assert found.filter(pl.col("is_different"))["factor"].unique().to_list() == ["segment"]
+    alone = differential_functioning(counts, members, estimator, factors=("channel",))
+    assert alone["is_different"].any()
+
+
 def test_small_groups_are_not_judged() -> None:
     counts, groups, _ = company(60)
     found = functioning(counts, groups)
