@@ -113,3 +113,13 @@ def test_the_command_writes_both_pages_and_writes_them_alike_again(
     assert texts[0] == texts[1]
     assert "| sparse |" in texts[0][0]
     assert "measured" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_in_a_company_of_some_size_trust_is_found_where_simple_rules_do_not_find_it() -> None:
+    found = validity_study.companies(["retail"], customers=5000, days=1095, seed=7)["retail"]
+    assert found["ratio/trust_score"].value > 0.92
+    assert 0.88 < found["coverage/90"].value < 0.92
+    assert found["lead/trust_experience/josang"].low > 0
+    assert found["lead/trust_experience/complaint_free"].low > 0
+    assert found["lead/trust_score/trust_experience"].value > -0.02
