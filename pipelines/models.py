@@ -284,7 +284,7 @@ def _keep_evaluation(warehouse: Warehouse, churn: ChurnTraining, registered: Reg
         estimator=basis.str.strip_prefix("baseline:"),
         is_baseline=basis.str.starts_with("baseline:"),
         metric="metric",
-        value=pl.col("value").fill_nan(None),
+        value="value",
     )
     warehouse.replace_part("meta.model_evaluations", rows, "model_version = ?", (registered.version,))
 

@@ -216,7 +216,7 @@ def _model(
 
 def _quality(measured: Mapping[str, Mapping[str, float]], as_of: date) -> pl.DataFrame:
     rows = [(as_of, basis, metric, value) for basis, values in measured.items() for metric, value in values.items()]
-    return pl.DataFrame(rows, schema=QUALITY_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=QUALITY_SCHEMA, orient="row").with_columns(pl.col("value").fill_nan(None))
 
 
 def _notes(best: str, loss: Mapping[str, float], counted: pl.DataFrame) -> tuple[Note, ...]:

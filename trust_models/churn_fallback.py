@@ -75,7 +75,7 @@ def without_history(
         candidate=None,
         is_promoted=False,
         chosen=name,
-        quality=pl.DataFrame(quality, schema=QUALITY_SCHEMA, orient="row"),
+        quality=pl.DataFrame(quality, schema=QUALITY_SCHEMA, orient="row").with_columns(pl.col("value").fill_nan(None)),
         snapshots=counted,
         notes=(_missing(counted, name, settings),),
         baselines=models,

@@ -62,7 +62,8 @@ class ChurnTraining:
     chosen : str
         The candidate's name: average, logistic or trees; or the baseline's.
     quality : pl.DataFrame
-        as_of, basis (model, baseline:<name>), metric, value; on the newest matured snapshot, cross-fitted.
+        as_of, basis (model, baseline:<name>), metric, value (null where it does not exist, as a constant's
+        calibration slope); on the newest matured snapshot, cross-fitted.
     snapshots : pl.DataFrame
         as_of, customers, lost, is_used of every matured snapshot.
     notes : tuple of Note
