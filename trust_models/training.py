@@ -42,7 +42,7 @@ TRUST_CUSTOMERS = 20_000
 """Customers whose trials the trust parameters are fitted on, at most."""
 
 FIT_HALF_LIVES = 3.0
-"""Parameters are fitted on the trials of so many half-lives: older ones weigh less than an eighth in any score."""
+"""Parameters are fitted on the trials of so many half-lives, as the contract sets them: what is usual may change."""
 
 FAIRNESS_CUSTOMERS = 8_000
 """Customers by whom streams are compared between groups, at most."""
@@ -105,7 +105,8 @@ def fit_trust(log: EventLog, day: date, settings: ScoringSettings) -> TrustTrain
     sample = _sample(known, TRUST_CUSTOMERS)
     part = log if sample is None else log.of_customers(sample)
     snapshot = take_trials(part, day, settings, rhythm, whole=log)
-    since = day - timedelta(days=round(FIT_HALF_LIVES * settings.evidence.half_life_days))
+    window_days = min(FIT_HALF_LIVES * settings.evidence.half_life_days, (day - date.min).days)
+    since = day - timedelta(days=round(window_days))
     counts = snapshot.counts(half_life_days=math.inf, since=since).collect()
     estimators = fit_trust_estimators(counts, n_jobs=-1, max_samples=TRUST_CUSTOMERS)
     functioning = _functioning(snapshot, counts, estimators.trust)

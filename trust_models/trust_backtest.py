@@ -133,7 +133,8 @@ def trust_measures(
         "later_loss": _Followed(lost["customer_id"], lost["is_lost"].to_numpy())
     }
     rows: list[tuple[object, ...]] = []
-    for outcome, of in followed.items():
+    for outcome in OUTCOMES:
+        of = followed[outcome]
         frame = pl.DataFrame({"customer_id": of.customer_id, "outcome": of.outcome})
         judged = frame.join(found.scores, on="customer_id", how="inner").sort("customer_id")
         is_bad = judged["outcome"].to_numpy()

@@ -105,6 +105,14 @@ def test_a_half_life_that_is_set_is_not_chosen() -> None:
     assert trained.half_life.customers == 0
 
 
+@pytest.mark.parametrize("half_life_days", [1e6, float("inf")])
+def test_evidence_that_never_fades_is_fitted_on_all_of_history(half_life_days: float) -> None:
+    settings = ScoringSettings(evidence=EvidenceSettings(half_life_days=half_life_days), chooses_half_life=False)
+    trained = fit_trust(EventLog.of(orders=regular_company()), date(2023, 12, 1), settings)
+    assert trained.settings.trust_half_life_days == half_life_days
+    assert trained.estimators.trust.has_trials_.any()
+
+
 def test_churn_features_keep_their_half_life_whatever_the_trust_model_chose() -> None:
     log, day = EventLog.of(orders=regular_company()), date(2023, 12, 1)
     chosen = SETTINGS.with_chosen_half_life(30.0)
