@@ -41,9 +41,10 @@ summary as (
         count(*) as customers,
         count(*) < getvariable('minimum_customers') as is_suppressed,
         count(*) filter (trust_status = 'scored') as customers_with_evidence,
-        avg(trust_score order by customer_id) as trust_score_mean,
-        1.645 * stddev_samp(trust_score order by customer_id) / sqrt(count(*)) as margin,
-        avg(trust_experience order by customer_id) as trust_experience_mean,
+        avg(trust_score order by customer_id) filter (trust_status = 'scored') as trust_score_mean,
+        1.645 * stddev_samp(trust_score order by customer_id) filter (trust_status = 'scored')
+        / sqrt(count(*) filter (trust_status = 'scored')) as margin,
+        avg(trust_experience order by customer_id) filter (trust_status = 'scored') as trust_experience_mean,
         avg(churn_risk order by customer_id) filter (churn_status <> 'churned') as churn_risk_mean,
         sum(churn_risk order by customer_id) filter (churn_status = 'active') as expected_lost_customers,
         count(*) filter (churn_status = 'lapsed') as lapsed_customers,
