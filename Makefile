@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
+READERS := .venv-readers
+PAGES := .venv-docs
 LANDING ?= landing
 WAREHOUSE ?= warehouse
 export DAGSTER_HOME := $(CURDIR)
 export TRUST_LANDING := $(abspath $(LANDING))
 export TRUST_WAREHOUSE := $(abspath $(WAREHOUSE))
 
-.PHONY: run ui test check lock docs validity bench-models clean
+.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset validity bench-models readers-env lock-readers clean
 
 run: $(STAMP) ## one night; simulates a small company first where there is no landing zone
 	@test -d "$(TRUST_LANDING)" || { \
@@ -19,10 +21,13 @@ run: $(STAMP) ## one night; simulates a small company first where there is no la
 	@$(BIN)/trust run
 
 ui: $(STAMP) ## Dagster's pages on 127.0.0.1:3000
-	$(BIN)/dg dev --host 127.0.0.1 --port 3000
+	@umask 077; $(BIN)/dg dev --host 127.0.0.1 --port 3000
 
-test: check ## everything: check, then every test
-	$(BIN)/pytest -n 2 --dist loadfile
+test: check ## check, then every test but the slow ones: some minutes
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(STAMP) $(READERS)/.locked ## kills, full disks, fuzzers, other readers, whole nights: some half an hour
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 	$(BIN)/ruff check .
@@ -33,11 +38,24 @@ check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 	$(BIN)/python -m data_contracts.documentation | diff -q - docs/reference/contracts.md
 	$(BIN)/dg check defs
 
-docs: $(STAMP) ## regenerate the reference pages
+docs: $(STAMP) $(PAGES)/.locked ## regenerate the reference, and build the pages: open site/index.html
 	$(BIN)/python -m data_contracts.documentation > docs/reference/contracts.md
+	$(PAGES)/bin/zensical build --strict --clean
+
+$(PAGES)/.locked: requirements-docs.lock
+	@test -x $(PAGES)/bin/python || $(PYTHON) -m venv $(PAGES)
+	@$(PAGES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+lock-docs: $(STAMP) ## resolve what builds the pages anew: hashes, no addresses
+	$(BIN)/uv pip compile requirements-docs.in --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --upgrade --quiet --custom-compile-command "make lock-docs" -o requirements-docs.lock
+
+superset: $(STAMP) ## the ready dashboard for Superset; DATABASE=/path/of/bi.duckdb as Superset sees it
+	@$(BIN)/python -m pipelines.bi.superset_bundle "$(or $(DATABASE),$(TRUST_WAREHOUSE)/bi.duckdb)" superset-dashboard.zip
 
 validity: $(STAMP) ## regenerate the validity pages: simulates five companies, some ten minutes
-	$(BIN)/python -m pipelines.validity_study --customers 20000 --days 1095 --seed 1 --out docs
+	$(BIN)/python -m pipelines.validity.validity_study --customers 20000 --days 1095 --seed 1 --out docs
 
 bench-models: $(STAMP) ## speed and memory of the models at full size, in the terminal
 	$(BIN)/python benchmarks/models.py
@@ -46,8 +64,25 @@ lock: $(STAMP) ## resolve the dependencies anew: hashes, no addresses
 	$(BIN)/uv pip compile pyproject.toml --extra ui --extra dev --universal --generate-hashes \
 		--no-emit-index-url --python-version 3.11 --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
 
+readers-env: $(READERS)/.locked ## DuckDB 1.x and SQLAlchemy, as BI tools read: for the slow tests of readers
+
+$(READERS)/.locked: requirements-readers.lock
+	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+lock-readers: $(STAMP) ## resolve what other readers use anew: hashes, no addresses
+	$(BIN)/uv pip compile requirements-readers.in --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --upgrade --quiet --custom-compile-command "make lock-readers" -o requirements-readers.lock
+
+sbom: $(STAMP) ## what the lock installs, as a CycloneDX bill of materials: sbom.json
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
+
+audit: $(STAMP) ## are holes known in the locked dependencies? says so where nobody could be asked
+	$(BIN)/python deploy/audit.py requirements.lock
+
 clean: ## remove what was made, but no data
-	rm -rf $(VENV) .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(READERS) $(PAGES) site .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 # The environment is made anew only when the lock or the project's own metadata changes.
 $(STAMP): requirements.lock pyproject.toml

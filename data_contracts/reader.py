@@ -36,7 +36,10 @@ _ORDER: tuple[str, ...] = (
     "feedback",
     "fx_rates",
 )
-_ORDER += ("customer_scores", "customer_scores_history", "customer_reasons", "customer_dimensions", "segment_summary")
+_ORDER += ("customer_scores", "customer_scores_history", "customer_reasons", "customer_dimensions")
+_ORDER += ("retention_worklist", "segment_summary", "dimension_summary", "trust_trend", "trust_losses")
+_ORDER += ("complaint_summary", "repurchase_summary")
+_ORDER += ("churn_monthly", "churn_cohorts", "churn_survival", "churn_precursors")
 
 
 class _UniqueKeys(yaml.CSafeLoader):

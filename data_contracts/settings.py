@@ -90,6 +90,22 @@ class SegmentSettings(Settings):
     minimum_customers: PositiveInt
 
 
+class WorklistSettings(Settings):
+    """Who is on the worklist, in which order they are contacted, and who is left alone for comparison."""
+
+    minimum_risk_ratio: Annotated[float, Field(ge=0)]
+    minimum_expected_loss: Annotated[float, Field(ge=0)]
+    prior_days: PositiveFloat
+    priority_shares: dict[str, Risk]
+    holdout_share: Annotated[float, Field(ge=0, lt=1)]
+
+
+class PrecursorSettings(Settings):
+    """From which fall on trust counts as falling."""
+
+    falling_trust_points: Annotated[float, Field(gt=0, le=100)]
+
+
 _SETTINGS: Mapping[str, type[Settings]] = MappingProxyType(
     {
         "purchases": PurchaseSettings,
@@ -97,11 +113,18 @@ _SETTINGS: Mapping[str, type[Settings]] = MappingProxyType(
         "churn": ChurnSettings,
         "customer_scores": ScoreSettings,
         "segment_summary": SegmentSettings,
+        "retention_worklist": WorklistSettings,
+        "churn_precursors": PrecursorSettings,
     }
 )
 
 _KEYED_BY: Mapping[str, str] = MappingProxyType(
-    {"dimension_of_category": "category", "trust_bands": "trust_band", "churn_bands": "churn_band"}
+    {
+        "dimension_of_category": "category",
+        "trust_bands": "trust_band",
+        "churn_bands": "churn_band",
+        "priority_shares": "contact_priority",
+    }
 )
 """Settings that say something of every allowed value of a column."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from data_contracts import Contract
-from pipelines.findings import Finding
+from pipelines.checks.findings import Finding
 
 
 def column_schema(contract: Contract) -> dg.TableSchema:

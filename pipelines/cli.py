@@ -6,16 +6,32 @@ Heavy libraries are imported inside the commands, so that help is quick.
 
 import json
 import sys
+import time
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli_operations import app as operations
+from pipelines.cli_options import (
+    AsOfOption,
+    JsonOption,
+    LandingOption,
+    LogOption,
+    QuietOption,
+    SinceOption,
+    WaitOption,
+    WarehouseOption,
+    warn,
+)
+from pipelines.cli_persons import app as persons
 from pipelines.errors import UserError
+from pipelines.storage.private_files import be_private
 
 if TYPE_CHECKING:
     from pipelines.night import Step
+    from pipelines.operations.logs import Log
     from pipelines.settings import Settings
 
 app = typer.Typer(
@@ -25,18 +41,8 @@ app = typer.Typer(
 )
 importer = typer.Typer(help="Turn known public logs into landing files.", no_args_is_help=True)
 app.add_typer(importer, name="import")
-
-LandingOption = Annotated[
-    Path | None, typer.Option("--landing", help="Landing zone. Default: TRUST_LANDING or ./landing")
-]
-WarehouseOption = Annotated[
-    Path | None, typer.Option("--warehouse", help="Folder of the warehouse. Default: TRUST_WAREHOUSE or ./warehouse")
-]
-AsOfOption = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Business day. Default: the newest landing day")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only")]
+app.add_typer(operations)
+app.add_typer(persons)
 
 
 @app.command()
@@ -52,7 +58,7 @@ def simulate(
 
     Example: trust simulate simulated --customers 1000 --days 730 --seed 1
     """
-    from pipelines.landing_files import refuse_occupied, write_company
+    from pipelines.ingest.landing_files import refuse_occupied, write_company
     from trust_models.simulation import KINDS
     from trust_models.simulation import simulate as simulate_company
 
@@ -72,7 +78,7 @@ def online_retail(
 
     Example: trust import online-retail online_retail.parquet --landing landing
     """
-    from pipelines.online_retail import import_online_retail
+    from pipelines.ingest.online_retail import import_online_retail
     from pipelines.settings import Settings
 
     print(import_online_retail(file, Settings.from_environment(landing=landing).landing))
@@ -83,14 +89,17 @@ def run(
     landing: LandingOption = None,
     warehouse: WarehouseOption = None,
     as_of: AsOfOption = None,
+    since: SinceOption = None,
+    wait: WaitOption = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run one night: load what was delivered, score every customer, publish.
+    """Run one night: load what was delivered, score every customer, publish. With --since, every night from that day.
 
     Example: trust run --landing landing --warehouse warehouse --as-of 2026-01-31
     """
-    _run("nightly", landing, warehouse, as_of, as_json=as_json, quiet=quiet)
+    _run("nightly", landing, warehouse, as_of, wait, log, as_json=as_json, quiet=quiet, since=since)
 
 
 @app.command()
@@ -98,6 +107,8 @@ def train(
     landing: LandingOption = None,
     warehouse: WarehouseOption = None,
     as_of: AsOfOption = None,
+    wait: WaitOption = None,
+    log: LogOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -105,7 +116,7 @@ def train(
 
     Example: trust train --as-of 2026-01-31
     """
-    _run("training", landing, warehouse, as_of, as_json=as_json, quiet=quiet)
+    _run("training", landing, warehouse, as_of, wait, log, as_json=as_json, quiet=quiet)
 
 
 @app.command()
@@ -122,9 +133,9 @@ def backtest(
 
     Example: trust backtest --cutoffs 4 --json backtest.json
     """
-    from pipelines.backtest_tables import show
-    from pipelines.backtesting import backtested, to_json
     from pipelines.settings import Settings
+    from pipelines.validity.backtest_tables import show
+    from pipelines.validity.backtesting import backtested, to_json
 
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {json_file.parent}", param_hint="--json")
@@ -147,7 +158,7 @@ def explain(
 
     Example: trust explain C000042
     """
-    from pipelines.explaining import explanation, render
+    from pipelines.bi.explaining import explanation, render
     from pipelines.settings import Settings
 
     if lang not in ("en", "zh"):
@@ -156,36 +167,116 @@ def explain(
     print(json.dumps(told, default=str, ensure_ascii=False, indent=2) if as_json else render(told, lang))
 
 
-def _run(
-    job: str, landing: Path | None, warehouse: Path | None, as_of: datetime | None, *, as_json: bool, quiet: bool
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write: one file a table")],
+    form: Annotated[str, typer.Option("--format", help="parquet or csv")] = "parquet",
+    warehouse: WarehouseOption = None,
 ) -> None:
-    from data_contracts import landing_contracts
-    from pipelines.landing import newest_day
+    """Write every published table as a file, for tools that read no database.
+
+    Example: trust export /data/trust-files --format csv
+    """
+    from pipelines.bi.exporting import WRITERS
+    from pipelines.bi.exporting import export as export_tables
     from pipelines.settings import Settings
 
-    settings = Settings.from_environment(landing, warehouse)
-    newest = newest_day(settings.landing, tuple(contract.name for contract in landing_contracts()))
-    day = as_of.date() if as_of else newest
-    _run_job(settings, job, day, as_json=as_json, quiet=quiet)
+    if form not in WRITERS:
+        raise typer.BadParameter("choose parquet or csv", param_hint="--format")
+    for name, rows in export_tables(Settings.from_environment(warehouse=warehouse), folder, form).items():
+        print(f"{folder / f'{name}.{form}'}  {rows:,} rows")
 
 
-def _run_job(settings: "Settings", job: str, day: date, *, as_json: bool, quiet: bool) -> None:
-    from pipelines.night import run_job
-    from pipelines.summary import render, summary
+@app.command()
+def report(
+    lang: Annotated[str, typer.Option(help="en, zh, or all for a file each")] = "all",
+    warehouse: WarehouseOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write. Default: WAREHOUSE/reports/<as of>")] = None,
+) -> None:
+    """Write the report of what is published, for people: one HTML file a language that needs nothing beside it.
+
+    Example: trust report --lang zh --out /data/reports
+    """
+    from datetime import UTC
+
+    from pipelines.report.making import make_reports
+    from pipelines.report.words import LANGUAGES
+    from pipelines.settings import Settings
+
+    if lang not in (*LANGUAGES, "all"):
+        raise typer.BadParameter("choose en, zh or all", param_hint="--lang")
+    chosen = LANGUAGES if lang == "all" else (lang,)
+    for file in make_reports(Settings.from_environment(warehouse=warehouse), datetime.now(UTC), chosen, out):
+        print(f"{file}  {file.stat().st_size:,} bytes")
+
+
+def _run(
+    job: str,
+    landing: Path | None,
+    warehouse: Path | None,
+    as_of: datetime | None,
+    wait: float | None,
+    log_form: str | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    since: datetime | None = None,
+) -> None:
+    from data_contracts import landing_contracts
+    from pipelines.ingest.landing import days_since, newest_day
+    from pipelines.operations.logs import Log, chosen_form
+    from pipelines.operations.run_telling import tell_refusal
+    from pipelines.settings import Settings
+
+    log = Log(chosen_form(log_form), job=job)
+    day = as_of.date() if as_of else None
+    try:
+        settings = Settings.from_environment(landing, warehouse, wait)
+        sources = tuple(contract.name for contract in landing_contracts())
+        newest = newest_day(settings.landing, sources)
+        last = day or newest
+        for day in days_since(settings.landing, sources, since.date(), last) if since else [last]:
+            _run_job(settings, job, day, log.bound(as_of=day), as_json=as_json, quiet=quiet)
+    except typer.Exit:
+        raise
+    except Exception as error:
+        warn(tell_refusal(log, job, day, error), log)
+        if log.is_json and isinstance(error, UserError):
+            raise typer.Exit(error.exit_code) from None
+        raise
+
+
+def _run_job(settings: "Settings", job: str, day: date, log: "Log", *, as_json: bool, quiet: bool) -> None:
+    from pipelines.bi.summary import render, summary
+    from pipelines.night import new_run_id, run_job
+    from pipelines.operations.run_telling import log_step, tell_outcome
 
     is_shown = not (quiet or as_json)
     if is_shown:
         print(f"{'Training' if job == 'training' else 'Night'} of {day}", flush=True)
-    outcome = run_job(settings, job, day, _show if is_shown else _hide)
+
+    def follow(step: "Step") -> None:
+        log_step(log, step)
+        if is_shown:
+            _show(step)
+
+    run_id = new_run_id()
+    log = log.bound(run_id=run_id)
+    log.info("start")
+    began = time.monotonic()
+    outcome = run_job(settings, job, day, follow, run_id)
+    problems = tell_outcome(log, settings, job, day, outcome, time.monotonic() - began)
     told = summary(settings, job, day, outcome)
     if as_json:
         print(json.dumps(told, default=str, ensure_ascii=False, indent=2))
     elif outcome.is_ok and not quiet:
         print(render(told))
-    for error in outcome.errors:
-        print(f"error: {error}", file=sys.stderr)
+    warn(problems, log)
+    if not log.is_json:
+        for error in outcome.errors:
+            print(f"error: {error}", file=sys.stderr)
     if not outcome.is_ok:
-        raise typer.Exit(1)
+        raise typer.Exit(outcome.exit_code)
 
 
 def _show(step: "Step") -> None:
@@ -193,14 +284,11 @@ def _show(step: "Step") -> None:
     print(f"  {step.name:<34}{rows:<18}{step.seconds:>7.1f} s", flush=True)
 
 
-def _hide(_: "Step") -> None:
-    """Nothing is shown."""
-
-
 def main() -> None:
-    """Run the command line; an error that a person can mend ends in one line and exit code 1."""
+    """Run the command line; an error that a person can mend ends in one line and its own exit code."""
+    be_private()
     try:
         app(standalone_mode=True)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.exit_code)

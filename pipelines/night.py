@@ -15,10 +15,12 @@ import dagster as dg
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEntry
 from dagster_shared.error import SerializableErrorInfo
 
-from pipelines.errors import UserError
+from pipelines.errors import BusyError, UserError
 from pipelines.settings import Settings
+from pipelines.storage.disk_errors import disk_line, quiet_record
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_FOR_PEOPLE = (UserError.__name__, BusyError.__name__)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -36,12 +38,22 @@ class Outcome:
         Checks that warn.
     run_id : str
         Dagster's id of the run.
+    is_busy : bool
+        Whether it was stopped only because another process is at work; the same run will do later.
     """
 
     is_ok: bool
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     run_id: str = ""
+    is_busy: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with: 0 published, 1 failed, 3 the warehouse is busy."""
+        if self.is_ok:
+            return 0
+        return BusyError.exit_code if self.is_busy else UserError.exit_code
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,15 @@ class Step:
     seconds: float
 
 
-def run_job(settings: Settings, job: str, as_of: date, on_step: Callable[[Step], None]) -> Outcome:
-    """Run a job of the code location for one day.
+def new_run_id() -> str:
+    """An id for a run that is about to begin, as Dagster makes them."""
+    return str(dg._core.utils.make_new_run_id())
+
+
+def run_job(
+    settings: Settings, job: str, as_of: date, on_step: Callable[[Step], None], run_id: str | None = None
+) -> Outcome:
+    """Run a job of the code location for one day, under an id of its own where none is given.
 
     Raises
     ------
@@ -62,37 +81,61 @@ def run_job(settings: Settings, job: str, as_of: date, on_step: Callable[[Step],
         If there can be no night of that day.
     """
     _export(settings)
-    with _at_root(), DagsterInstance.get() as instance:
-        from pipelines.definitions import defs
-        from pipelines.defs.jobs import REFIT
-
-        definition = defs().resolve_job_def(job)
-        _refuse_unknown_day(definition, as_of)
-        run_id = dg._core.utils.make_new_run_id()
-        follower = _Follower(on_step)
-        instance.add_event_listener(run_id, follower)
-        result = definition.execute_in_process(
-            partition_key=as_of.isoformat(),
-            instance=instance,
-            raise_on_error=False,
-            run_id=run_id,
-            run_config={**(REFIT if job == "training" else {}), **_SILENT},
-        )
-    if not result.success and not follower.errors:
-        follower.errors.append(f"the run failed before its first step; see run {run_id} on Dagster's pages")
-    return Outcome(result.success and not follower.errors, follower.errors, follower.warnings, run_id)
+    run_id = run_id or new_run_id()
+    follower = Follower(settings, on_step)
+    try:
+        with at_root(), quiet_record(), DagsterInstance.get() as instance:
+            instance.add_event_listener(run_id, follower)
+            is_success = _execute(instance, job, as_of, run_id)
+    except Exception as error:
+        # Dagster's own record cannot be written or read: there may be no run, and nothing in its events says so
+        line = None if isinstance(error, UserError) else disk_line(error, settings)
+        if line is None:
+            raise
+        is_success, follower.disk = False, line
+    return follower.outcome(run_id, is_success=is_success)
 
 
-class _Follower:
-    """Listens to a run's events: reports tables made, keeps errors and warnings in words."""
+def _execute(instance: DagsterInstance, job: str, as_of: date, run_id: str) -> bool:
+    from pipelines.definitions import defs
+    from pipelines.defs.jobs import REFIT
 
-    def __init__(self, on_step: Callable[[Step], None]) -> None:
+    definition = defs().resolve_job_def(job)
+    _refuse_unknown_day(definition, as_of)
+    result = definition.execute_in_process(
+        partition_key=as_of.isoformat(),
+        instance=instance,
+        raise_on_error=False,
+        run_id=run_id,
+        run_config={**(REFIT if job == "training" else {}), **_SILENT},
+    )
+    return result.success
+
+
+class Follower:
+    """Listens to a run's events: reports tables made, keeps errors and warnings in words.
+
+    A full disk fails one step after the other, each in other words: then its one line stands for all of them.
+    """
+
+    def __init__(self, settings: Settings, on_step: Callable[[Step], None]) -> None:
+        self.settings = settings
         self.on_step = on_step
+        self.disk: str | None = None
+        self.is_busy = False
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self._started: dict[str, float] = {}
 
+    def outcome(self, run_id: str, *, is_success: bool) -> Outcome:
+        """How the run ended, in words."""
+        errors = [self.disk] if self.disk else self.errors
+        if not is_success and not errors:
+            errors = [f"the run failed before its first step; see run {run_id} on Dagster's pages"]
+        return Outcome(is_success and not errors, errors, self.warnings, run_id, self.is_busy)
+
     def __call__(self, entry: EventLogEntry) -> None:
+        """Take up one event of the run."""
         event = entry.dagster_event
         if event is None:
             return
@@ -121,13 +164,16 @@ class _Follower:
             (self.warnings if is_warning else self.errors).append(evaluation.description or evaluation.check_name)
 
     def _failed(self, error: SerializableErrorInfo | None, step: str | None) -> None:
-        while error is not None and error.cause is not None and error.cls_name != "UserError":
+        if error is not None and not self.disk:
+            self.disk = disk_line(error, self.settings)
+        while error is not None and error.cause is not None and error.cls_name not in _FOR_PEOPLE:
             error = error.cause
         if error is None or error.cls_name == "DagsterAssetCheckFailedError":
             return
-        words = error.message.strip().removeprefix("pipelines.errors.").removeprefix("UserError: ")
+        words = error.message.strip().removeprefix("pipelines.errors.").removeprefix(f"{error.cls_name}: ")
         line = words.splitlines()[0] if words else str(error.cls_name)
-        self.errors.append(line if error.cls_name == "UserError" or step is None else f"{step}: {line}")
+        self.is_busy = self.is_busy or error.cls_name == BusyError.__name__
+        self.errors.append(line if error.cls_name in _FOR_PEOPLE or step is None else f"{step}: {line}")
 
 
 def _export(settings: Settings) -> None:
@@ -135,10 +181,11 @@ def _export(settings: Settings) -> None:
     os.environ["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME", str(ROOT))
     os.environ["TRUST_LANDING"] = str(settings.landing)
     os.environ["TRUST_WAREHOUSE"] = str(settings.warehouse)
+    os.environ["TRUST_WAIT"] = str(settings.wait_minutes)
 
 
 @contextmanager
-def _at_root() -> Iterator[None]:
+def at_root() -> Iterator[None]:
     """Dagster's storage lies relative to the project's root."""
     before = Path.cwd()
     os.chdir(ROOT)

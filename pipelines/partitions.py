@@ -6,7 +6,7 @@ Belongs here: the daily partitions, from the first delivery on. Must not be here
 import dagster as dg
 
 from data_contracts import landing_contracts
-from pipelines.landing import first_day
+from pipelines.ingest.landing import first_day
 from pipelines.settings import Settings
 
 SOURCES = tuple(contract.name for contract in landing_contracts())

@@ -4,12 +4,19 @@ Belongs here: the few settings that differ from installation to installation, fr
 Must not be here: what the data must look like or how scores are computed (see ``data_contracts``).
 """
 
+import grp
+import math
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipelines.errors import UserError
+
+_MEMORY = re.compile(r"(?:100|[1-9]\d?)%|(?=.*[1-9])\d+(?:\.\d+)? ?[KMGT]i?B")
+
+SHORTEST_KEY = 32
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,30 @@ class Settings:
         IANA name of the business time zone.
     currency : str or None
         Reporting currency; None takes that of most rows of the first delivery of purchases.
+    memory_limit : str
+        Memory that the database may use: a share of the machine's (``50%``) or an amount (``8GB``).
+    wait_minutes : float
+        Minutes to wait for another process to give the warehouse free.
+    readers_group : str or None
+        The group that may read the published database; None lets nobody but the pipeline's own user.
+    pseudonym_key : str or None
+        Secret of at least 32 characters under which ids of customers are kept as pseudonyms; None keeps the ids.
+    max_file_bytes : int
+        The longest landing file that is read; of a compressed one, unpacked.
+    unit_name : str or None
+        Name of the company or department that the report is about; None leaves it out.
     """
 
     landing: Path = Path("landing")
     warehouse: Path = Path("warehouse")
     time_zone: str = "UTC"
     currency: str | None = None
+    pseudonym_key: str | None = field(default=None, repr=False)
+    memory_limit: str = "50%"
+    wait_minutes: float = 0
+    readers_group: str | None = None
+    max_file_bytes: int = 64 * 10**9
+    unit_name: str | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -40,13 +65,70 @@ class Settings:
             raise UserError(
                 f"TRUST_TIME_ZONE: {self.time_zone!r} is no time zone; use an IANA name such as Asia/Shanghai"
             ) from error
+        if not _MEMORY.fullmatch(self.memory_limit):
+            raise UserError(
+                f"TRUST_MEMORY_LIMIT: {self.memory_limit!r} is no amount of memory; use a share such as 50% or an"
+                " amount such as 8GB"
+            )
+        if self.readers_group is not None:
+            _require_group(self.readers_group)
+        if self.pseudonym_key is not None and len(self.pseudonym_key) < SHORTEST_KEY:
+            raise UserError(
+                f"TRUST_PSEUDONYM_KEY: has {len(self.pseudonym_key)} characters, and {SHORTEST_KEY} are the least; make"
+                " one with: openssl rand -hex 32"
+            )
+        _require_plain(self.landing)
 
     @classmethod
-    def from_environment(cls, landing: Path | None = None, warehouse: Path | None = None) -> "Settings":
-        """Settings from TRUST_LANDING, TRUST_WAREHOUSE, TRUST_TIME_ZONE and TRUST_CURRENCY; arguments win."""
+    def from_environment(
+        cls, landing: Path | None = None, warehouse: Path | None = None, wait_minutes: float | None = None
+    ) -> "Settings":
+        """Settings from the environment variables TRUST_…; arguments win."""
         return cls(
             landing=(landing or Path(os.environ.get("TRUST_LANDING", "landing"))).absolute(),
             warehouse=(warehouse or Path(os.environ.get("TRUST_WAREHOUSE", "warehouse"))).absolute(),
             time_zone=os.environ.get("TRUST_TIME_ZONE", "UTC"),
             currency=os.environ.get("TRUST_CURRENCY") or None,
+            pseudonym_key=os.environ.get("TRUST_PSEUDONYM_KEY"),
+            memory_limit=os.environ.get("TRUST_MEMORY_LIMIT") or "50%",
+            wait_minutes=_minutes(os.environ.get("TRUST_WAIT") or "0") if wait_minutes is None else wait_minutes,
+            readers_group=os.environ.get("TRUST_READERS_GROUP") or None,
+            max_file_bytes=_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
+            unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
         )
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 <= minutes < math.inf:
+        raise UserError(f"TRUST_WAIT: {text!r} is no number of minutes; use a number such as 30")
+    return minutes
+
+
+def _gigabytes(text: str) -> int:
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = math.nan
+    if not 0 < gigabytes < math.inf:
+        raise UserError(f"TRUST_MAX_FILE_GB: {text!r} is no number of gigabytes; use a number such as 64")
+    return round(gigabytes * 10**9)
+
+
+def _require_plain(landing: Path) -> None:
+    """Refuse a path that DuckDB would read as a pattern, and with it the files of other folders."""
+    path = str(landing)
+    if not path.isprintable() or set("*?[") & set(path):
+        raise UserError(f"landing folder {path!a}: its path must not hold * ? [ or control characters; rename it")
+
+
+def _require_group(name: str) -> None:
+    try:
+        grp.getgrnam(name)
+    except KeyError as error:
+        raise UserError(
+            f"TRUST_READERS_GROUP: there is no group {name!r} on this machine; create it, or name another"
+        ) from error

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
-_TABLE = re.compile(r"\b(?:from|join)\s+(raw|staging|scores|meta)\.(\w+)")
+_TABLE = re.compile(r"\b(?:from|join)\s+(raw|staging|scores|marts|meta)\.(\w+)")
 
 
 def text(path: str) -> str:

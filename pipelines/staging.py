@@ -1,13 +1,19 @@
 """Staging: the event log in versions, made of what was delivered by the SQL in ``sql/staging``.
 
-Belongs here: the variables that the SQL reads, and handing the event log to the models.
+Belongs here: the variables that the SQL reads, up to which delivery day it reads, and handing the event log to the
+models.
 Must not be here: what a version or a fact is (see ``sql/staging`` and ``trust_models.as_of``).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
 import polars as pl
 
-from data_contracts import contract
+from data_contracts import contract, landing_contracts
 from pipelines.errors import UserError
+from pipelines.ingest.deliveries import refuse_other_settings
 from pipelines.sql_files import header, tables_read
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import SCHEMAS, EventLog
@@ -15,9 +21,72 @@ from trust_models.as_of import SCHEMAS, EventLog
 TABLES = ("orders", "complaints", "churn", "customers", "surveys", "feedback", "repurchases")
 
 
-def stage(warehouse: Warehouse, table: str) -> int:
-    """Make ``staging.<table>`` anew; returns its number of rows."""
-    return warehouse.run_file(f"staging/{table}.sql", f"staging.{table}", variables(warehouse))
+def stage(warehouse: Warehouse, table: str, until: date = date.max) -> int:
+    """Make ``staging.<table>`` anew of what had been delivered up to a day; returns its number of rows.
+
+    Raises
+    ------
+    UserError
+        If the time zone or the currency is not that of the nights that are there.
+    """
+    refuse_other_settings(warehouse, reporting_currency(warehouse))
+    rows = warehouse.run_file(f"staging/{table}.sql", f"staging.{table}", variables(warehouse) | {"until": until})
+    warehouse.run("create or replace table meta.staged as select cast(? as date) as until", (until,))
+    return rows
+
+
+def staged_until(warehouse: Warehouse) -> date:
+    """The delivery day up to which staging was made."""
+    if not warehouse.has_table("meta.staged"):
+        return date.max
+    until: date = warehouse.value("select until from meta.staged")
+    return until
+
+
+def restage(warehouse: Warehouse, until: date) -> None:
+    """Make staging anew for another day than it was made for; staging that does not say for which is left as it is."""
+    if warehouse.has_table("meta.staged") and staged_until(warehouse) != until:
+        _stage_all(warehouse, until)
+
+
+@contextmanager
+def staged_as_of(warehouse: Warehouse, day: date) -> Iterator[None]:
+    """Staging as it was on an earlier day, for the time of a ``with`` block.
+
+    Later rows of a source are known from their delivery day and masked anyway. Only the first delivery of a source
+    speaks of days before it: where one came in between, staging is made anew without it.
+    """
+    until = staged_until(warehouse)
+    came_later = any(day < first <= until for first in _first_deliveries(warehouse))
+    if came_later:
+        _stage_all(warehouse, day)
+    try:
+        yield
+    finally:
+        if came_later:
+            _stage_all(warehouse, until)
+
+
+def _stage_all(warehouse: Warehouse, until: date) -> None:
+    for table in TABLES:
+        stage(warehouse, table, until)
+
+
+def _first_deliveries(warehouse: Warehouse) -> list[date]:
+    """The first delivery day of each source that has any rows, or had some of persons who were erased since."""
+    days = (
+        warehouse.value(f"select min(load_date) from raw.{source.name}")
+        for source in landing_contracts()
+        if warehouse.has_table(f"raw.{source.name}")
+    )
+    return [day for day in (*days, *_first_erased(warehouse).values()) if day and day < date.max]
+
+
+def _first_erased(warehouse: Warehouse) -> dict[str, date]:
+    """The first day of each source from which rows were erased; a day without other rows stays a delivery."""
+    rows = warehouse.run("select source, min(load_date) from meta.loads where rows_erased > 0 group by source")
+    never = dict.fromkeys((source.name for source in landing_contracts()), date.max)
+    return never | {row[0]: row[1] for row in rows}
 
 
 def description(table: str) -> str:
@@ -38,6 +107,7 @@ def variables(warehouse: Warehouse) -> dict[str, object]:
         "fault_reasons": purchases["fault_reasons"],
         "unexplained_returns": purchases["unexplained_returns"],
         "dimension_of_category": complaints["dimension_of_category"],
+        "first_erased": _first_erased(warehouse),
     }
 
 

@@ -1,23 +1,44 @@
 """The door to the warehouse: the only file that knows DuckDB.
 
 Belongs here: opening the private warehouse, reading and replacing tables, running the project's SQL.
-Must not be here: what the tables mean. One process writes; inside it, several cursors may read.
+Must not be here: what the tables mean, or the words for what DuckDB reports (see ``opening`` and ``redaction``).
+
+One process writes; inside it, several cursors may read. An open warehouse reaches the landing zone and its own folder
+and nothing else: no other file, no network, no extension, and no statement can change that. What it raises holds no
+value of any row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import polars as pl
 
-from pipelines.errors import UserError
+from pipelines.errors import BusyError
+from pipelines.ingest.business_days import business_date_sql
 from pipelines.settings import Settings
+from pipelines.storage import migrations
+from pipelines.storage.opening import damage, make_folder, opening_error
+from pipelines.storage.private_files import tighten
+from pipelines.storage.redaction import without_values
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
 SCHEMAS = ("meta", "raw", "quarantine", "staging", "features", "scores", "marts")
 
+FILE = "warehouse.duckdb"
+BETWEEN_TRIES = 1.0
+"""Seconds after which a warehouse that another process holds is tried again."""
+
+SPILL = "tmp"
+"""Folder inside the warehouse's for what does not fit into memory."""
+
+_ENCRYPTED_SPILL = "set force_mbedtls_unsafe = 'true'; set temp_file_encryption = true;"
+"""With pseudonyms no id as delivered may reach the disk; this is the only module in the wheel that encrypts."""
+
+Result = TypeVar("Result")
 DuckDBError = duckdb.Error
 __version__ = duckdb.__version__
 
@@ -32,22 +53,28 @@ class Warehouse:
 
     Raises
     ------
+    BusyError
+        If another process holds the warehouse for longer than the settings let wait.
     UserError
-        If another process holds the warehouse, or the folder cannot be written.
+        If the folder or the file cannot be used, or a newer version of the program made it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.path = settings.warehouse / "warehouse.duckdb"
-        self._connection = _connect(self.path)
-        self._cursors: list[duckdb.DuckDBPyConnection] = []
-        spill = str(settings.warehouse / "tmp").replace("'", "''")
-        self._connection.execute(
-            f"set TimeZone = 'UTC'; set temp_directory = '{spill}'; set autoinstall_known_extensions = false;"
-            "set autoload_known_extensions = false;"
-            + "".join(f"create schema if not exists {schema};" for schema in SCHEMAS)
-        )
-        self._connection.execute(_macros(settings.time_zone))
+        self.path = settings.warehouse / FILE
+        make_folder(settings)
+        self._connection = _wait_and_connect(self.path, settings.wait_minutes)
+        self._cursors: list[Cursor] = []
+        self._is_in_transaction = False
+        try:
+            tighten(settings)
+            _lock_down(self._connection, settings)
+            self._execute("".join(f"create schema if not exists {schema};" for schema in SCHEMAS))
+            self._execute(_macros(settings.time_zone))
+            migrations.bring_up(self)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -61,16 +88,15 @@ class Warehouse:
             cursor.close()
         self._connection.close()
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
+    def cursor(self) -> "Cursor":
         """A cursor of its own on the open warehouse, closed with the warehouse."""
-        cursor = self._connection.cursor()
+        cursor = Cursor(self._connection.cursor(), self.settings)
         self._cursors.append(cursor)
         return cursor
 
     def run(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
-        rows: list[tuple[Any, ...]] = self._connection.execute(statement, list(parameters)).fetchall()
-        return rows
+        return self._guarded(lambda: self._connection.execute(statement, list(parameters)).fetchall(), statement)
 
     def value(self, statement: str, parameters: Sequence[object] = ()) -> Any:
         """The first column of the first row of a query, or None."""
@@ -79,13 +105,13 @@ class Warehouse:
 
     def records(self, statement: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """The rows of a query as dictionaries."""
-        result = self._connection.execute(statement, list(parameters))
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        rows = self.run(statement, parameters)
+        names = [column[0] for column in self._connection.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def frame(self, query: str) -> pl.DataFrame:
         """A query's result as a Polars frame."""
-        frame: pl.DataFrame = self._connection.sql(query).pl()
+        frame: pl.DataFrame = self._guarded(lambda: self._connection.sql(query).pl(), query)
         return frame
 
     def table(self, name: str) -> pl.DataFrame:
@@ -99,26 +125,34 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: what happens inside is committed together, or not at all."""
-        self._connection.execute("begin")
+        """All or nothing: what happens inside is committed together, or not at all; one inside another joins it."""
+        if self._is_in_transaction:
+            yield
+            return
+        self._execute("begin")
+        self._is_in_transaction = True
         try:
             yield
         except BaseException:
-            self._connection.execute("rollback")
+            with suppress(duckdb.Error):  # after a full disk nothing can be rolled back: the error itself must be seen
+                self._execute("rollback")
             raise
-        self._connection.execute("commit")
+        else:
+            self._execute("commit")
+        finally:
+            self._is_in_transaction = False
 
     def replace(self, name: str, frame: pl.DataFrame) -> None:
         """Make ``name`` hold just the rows of a frame, with the frame's columns."""
         with self.offered(frame) as view:
-            self._connection.execute(f"create or replace table {name} as select * from {view}")
+            self._execute(f"create or replace table {name} as select * from {view}")
 
     def replace_part(self, name: str, frame: pl.DataFrame, where: str, parameters: Sequence[object] = ()) -> None:
         """Replace the rows of ``name`` that meet a condition by those of a frame, in one transaction."""
         with self.offered(frame) as view, self.transaction():
-            self._connection.execute(f"create table if not exists {name} as select * from {view} limit 0")
-            self._connection.execute(f"delete from {name} where {where}", list(parameters))
-            self._connection.execute(f"insert into {name} by name select * from {view}")
+            self._execute(f"create table if not exists {name} as select * from {view} limit 0")
+            self._execute(f"delete from {name} where {where}", list(parameters))
+            self._execute(f"insert into {name} by name select * from {view}")
 
     @contextmanager
     def offered(self, frame: pl.DataFrame) -> Iterator[str]:
@@ -133,47 +167,149 @@ class Warehouse:
     def attached(self, path: Path, name: str, storage_version: str) -> Iterator[None]:
         """Attach a new database file for the time of a ``with`` block; at its end everything is in that one file."""
         file = str(path).replace("'", "''")
-        self._connection.execute(f"attach '{file}' as {name} (storage_version '{storage_version}')")
+        self._execute(f"attach '{file}' as {name} (storage_version '{storage_version}')")
         try:
             yield
-            self._connection.execute(f"checkpoint {name}")
+            self._execute(f"checkpoint {name}")
         finally:
-            self._connection.execute(f"detach {name}")
+            self._execute(f"detach {name}")
 
     def run_file(self, path: str, into: str, variables: Mapping[str, object] | None = None) -> int:
         """Make table ``into`` of the one select in ``sql/<path>``; returns its number of rows."""
         for name, value in (variables or {}).items():
             self._set_variable(name, value)
-        self._connection.execute(f"create or replace table {into} as {(SQL / path).read_text(encoding='utf-8')}")
+        self._execute(f"create or replace table {into} as {(SQL / path).read_text(encoding='utf-8')}")
         return int(self.value(f"select count(*) from {into}"))
 
     def _set_variable(self, name: str, value: object) -> None:
         if isinstance(value, Mapping):
             pairs = {"keys": list(value), "values": list(value.values())}
-            self._connection.execute(f"set variable {name} = map($keys, $values)", pairs)
+            self._execute(f"set variable {name} = map($keys, $values)", pairs)
         else:
-            self._connection.execute(f"set variable {name} = $value", {"value": value})
+            self._execute(f"set variable {name} = $value", {"value": value})
+
+    def _execute(self, statement: str, parameters: object = ()) -> None:
+        self._guarded(lambda: self._connection.execute(statement, parameters), statement)
+
+    def _guarded(self, call: Callable[[], Result], statement: str) -> Result:
+        return _guarded(call, statement, self.settings)
+
+
+class Cursor:
+    """A cursor whose errors hold no value of any row; for the rest it is DuckDB's own."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+        self._cursor = cursor
+        self._settings = settings
+
+    def cursor(self) -> "Cursor":
+        """Another cursor beside this one."""
+        return Cursor(self._cursor.cursor(), self._settings)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._cursor, name)
+        if not callable(found):
+            return found
+        return lambda *arguments, **named: _guarded(lambda: found(*arguments, **named), "", self._settings)
+
+
+class Trial:
+    """A database of its own, in memory, that looks at delivered files before the warehouse does.
+
+    A damaged file can end DuckDB with an internal error, after which that database answers nothing more. Here it ends
+    this one only: the next query opens another. Use it as a context manager.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def run(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows."""
+        if self._connection is None:
+            self._connection = duckdb.connect(":memory:")
+            _lock_down(self._connection, self._settings)
+        try:
+            rows: list[tuple[Any, ...]] = self._connection.execute(query, list(parameters)).fetchall()
+            return rows
+        except duckdb.Error as error:
+            told = type(error)(without_values(type(error).__name__, str(error), query, (self._settings.landing,)))
+            if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+                self._close()
+        raise told
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _guarded(call: Callable[[], Result], statement: str, settings: Settings) -> Result:
+    """The result of a call; an error of DuckDB is told again without values, and with no error behind it."""
+    told: Exception
+    try:
+        return call()
+    except duckdb.Error as error:
+        folders = (settings.landing, settings.warehouse)
+        told = type(error)(without_values(type(error).__name__, str(error), statement, folders))
+    raise damage(settings.warehouse / FILE, str(told)) or told
+
+
+def _wait_and_connect(path: Path, minutes: float) -> duckdb.DuckDBPyConnection:
+    """Open a warehouse file; where another process holds it, try again until the minutes are over."""
+    until = time.monotonic() + 60 * minutes
+    while True:
+        try:
+            return _connect(path)
+        except BusyError:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise
+            time.sleep(min(left, BETWEEN_TRIES))
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         return duckdb.connect(str(path))
-    except OSError as error:
-        raise UserError(
-            f"{path.parent}: cannot be used as the warehouse ({error.strerror}); choose another folder"
-        ) from error
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            raise UserError(f"{path}: another process is using the warehouse; wait until it has ended") from error
-        raise UserError(f"{path}: cannot be opened ({str(error).splitlines()[0]})") from error
+    except duckdb.Error as error:
+        told = opening_error(path, str(error), __version__)
+    raise told
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Close every way out of an open database, and then the settings themselves."""
+    if connection.execute("select current_setting('lock_configuration')").fetchall()[0][0]:
+        return  # it is open in this process already
+    folders = (settings.landing.absolute(), settings.warehouse.absolute())
+    connection.execute(
+        "set global TimeZone = 'UTC';"
+        f"set memory_limit = '{settings.memory_limit}';"
+        f"set temp_directory = {_quoted(settings.warehouse.absolute() / SPILL)};"
+        f"{_ENCRYPTED_SPILL if settings.pseudonym_key else ''}"
+        "set allow_community_extensions = false;"
+        "set autoinstall_known_extensions = false;"
+        "set autoload_known_extensions = false;"
+        "set allow_persistent_secrets = false;"
+        f"set allowed_directories = [{', '.join(map(_quoted, folders))}];"
+        "set enable_external_access = false;"
+        "set lock_configuration = true;"
+    )
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _macros(time_zone: str) -> str:
     """Functions that the project's SQL uses: the business day of an instant, and from when a row counts as known."""
-    day = "instant" if time_zone == "UTC" else f"(instant at time zone 'UTC' at time zone '{time_zone}')"
     return f"""
-        create or replace temp macro business_date(instant) as cast({day} as date);
+        create or replace temp macro business_date(instant) as {business_date_sql(time_zone)};
         create or replace temp macro known_from(event_date, load_date, first_load_date) as
             case when load_date = first_load_date then least(event_date, load_date) else load_date end;
     """

@@ -187,11 +187,25 @@ def _order_trials(log: EventLog, *, settings: EvidenceSettings, as_of: AsOf, cov
 
 
 def _complained_orders(log: EventLog) -> pl.LazyFrame:
-    """First day of a complaint on each order, by dimension.
+    """First day of a complaint on each order, by dimension."""
+    return (
+        orders_of_complaints(log)
+        .group_by("order_id")
+        .agg(
+            pl.col("opened_date").filter(pl.col("dimension") == name).min().alias(f"complained_{name}")
+            for name in ("product_quality", *QUESTIONED_DIMENSIONS)
+        )
+    )
 
-    A complaint that names no known order is taken to speak of the customer's last order before it.
+
+def orders_of_complaints(log: EventLog) -> pl.LazyFrame:
+    """The order that each complaint speaks of: [complaint_id, order_id, dimension, opened_date].
+
+    A complaint that names no known order is taken to speak of the customer's last order before it; where there is none,
+    it has no row.
     """
-    complaints = log.complaints.select("customer_id", "order_id", "opened_at", "dimension", "opened_date")
+    columns = ("complaint_id", "order_id", "dimension", "opened_date")
+    complaints = log.complaints.select(*columns, "customer_id", "opened_at")
     named = complaints.join(log.orders.select("order_id"), on="order_id", how="semi")
     unnamed = complaints.join(log.orders.select("order_id"), on="order_id", how="anti").drop("order_id")
     orders = log.orders.select("customer_id", "ordered_at", "order_id").join(unnamed, on="customer_id", how="semi")
@@ -207,15 +221,7 @@ def _complained_orders(log: EventLog) -> pl.LazyFrame:
         )
         .filter(pl.col("order_id").is_not_null())
     )
-    columns = ("order_id", "dimension", "opened_date")
-    return (
-        pl.concat([named.select(columns), linked.select(columns)])
-        .group_by("order_id")
-        .agg(
-            pl.col("opened_date").filter(pl.col("dimension") == name).min().alias(f"complained_{name}")
-            for name in ("product_quality", *QUESTIONED_DIMENSIONS)
-        )
-    )
+    return pl.concat([named.select(columns), linked.select(columns)])
 
 
 def _promise_trials(log: EventLog, *, as_of: AsOf, covered: pl.LazyFrame) -> pl.LazyFrame:

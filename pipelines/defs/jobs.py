@@ -4,12 +4,15 @@ Belongs here: when what runs, in one process, with the warehouse open once. Must
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
 
-from pipelines.partitions import delivery_days
+from pipelines.errors import BusyError
+from pipelines.operations.dead_runs import close_dead_runs, dead_runs
 from pipelines.settings import Settings
+from pipelines.storage.leftovers import clear_leftovers
 from pipelines.warehouse import Warehouse
 
 REFIT = {"ops": {"models__models": {"config": {"is_refit": True}}}}
@@ -17,21 +20,22 @@ TRAINED = dg.AssetSelection.assets(["models", "models"]).upstream()
 
 
 @dg.resource(description="The open warehouse: one for all steps of a run, closed at its end.")
-def warehouse(_: dg.InitResourceContext) -> Iterator[Warehouse]:
+def warehouse(context: dg.InitResourceContext) -> Iterator[Warehouse]:
     with Warehouse(Settings.from_environment()) as opened:
+        clear_leftovers(opened)
+        if context.instance is not None:
+            close_dead_runs(context.instance, but=context.run_id)
         yield opened
 
 
 nightly = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.all(),
-    partitions_def=delivery_days,
     description="Brings the warehouse up to a day, scores every customer as of it, and publishes.",
 )
 training = dg.define_asset_job(
     "training",
     selection=TRAINED,
-    partitions_def=delivery_days,
     config=REFIT,
     description="Loads what was delivered and refits both models as of a day; promotes only what is better.",
 )
@@ -49,6 +53,23 @@ def training_on_monday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(partition_key=_day_before(context))
 
 
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Closes nights that were killed: in Dagster's record they run for ever and keep all others waiting.",
+)
+def killed_nights(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Look once a minute; do nothing while a night is at work."""
+    if not dead_runs(context.instance):
+        return dg.SkipReason("no night was killed")
+    settings = replace(Settings.from_environment(), wait_minutes=0)
+    try:
+        with Warehouse(settings):
+            return dg.SkipReason(f"closed {', '.join(close_dead_runs(context.instance))}")
+    except BusyError:
+        return dg.SkipReason("a night is at work; it closes those that were killed")
+
+
 def _day_before(context: dg.ScheduleEvaluationContext) -> str:
     return (context.scheduled_execution_time.date() - timedelta(days=1)).isoformat()
 
@@ -58,6 +79,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         jobs=[nightly, training],
         schedules=[nightly_at_two, training_on_monday],
+        sensors=[killed_nights],
         resources={"warehouse": warehouse},
         executor=dg.in_process_executor,
     )

@@ -8,11 +8,12 @@ from datetime import date
 import dagster as dg
 
 from data_contracts import Contract, published_contracts
+from pipelines.bi.marts import make
 from pipelines.catalogue import asset_metadata, check_result
-from pipelines.contract_checks import verify
-from pipelines.findings import keep
+from pipelines.checks.contract_checks import verify
+from pipelines.checks.findings import keep
 from pipelines.partitions import delivery_days
-from pipelines.sql_files import header
+from pipelines.sql_files import header, tables_read
 from pipelines.warehouse import Warehouse
 
 LAST = "data_quality"
@@ -21,11 +22,12 @@ LAST = "data_quality"
 
 def _asset(contract: Contract) -> dg.AssetsDefinition:
     others = [["marts", other.name] for other in published_contracts() if other.name != LAST]
+    read = [[schema, table] for schema, table in tables_read(f"marts/{contract.name}.sql") if schema == "marts"]
 
     @dg.asset(
         key=["marts", contract.name],
         group_name="marts",
-        deps=others if contract.name == LAST else [["scores", "customer_days"]],
+        deps=others if contract.name == LAST else [["scores", "customer_days"], *read],
         description=f"{contract.description_en} {header(f'marts/{contract.name}.sql')}",
         kinds={"duckdb", "sql"},
         owners=[f"team:{contract.owner}"],
@@ -33,8 +35,7 @@ def _asset(contract: Contract) -> dg.AssetsDefinition:
         metadata=asset_metadata(contract),
     )
     def mart(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        rows = warehouse.run_file(f"marts/{contract.name}.sql", f"marts.{contract.name}", contract.settings)
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+        return dg.MaterializeResult(metadata={"dagster/row_count": make(warehouse, contract)})
 
     return mart
 

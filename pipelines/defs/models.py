@@ -9,11 +9,11 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.model_cards import page
-from pipelines.model_store import Registered, newest
-from pipelines.models import in_use, train, train_missing
+from pipelines.modelling.model_cards import page
+from pipelines.modelling.model_store import Registered, newest
+from pipelines.modelling.models import in_use, refit, train_missing
+from pipelines.modelling.scoring import reconstruct_history
 from pipelines.partitions import delivery_days
-from pipelines.scoring import reconstruct_history
 from pipelines.staging import TABLES
 from pipelines.warehouse import Warehouse
 
@@ -55,9 +55,9 @@ def models(
     context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], config: TrainingConfig
 ) -> dg.MaterializeResult[None]:
     day = date.fromisoformat(context.partition_key)
-    trained = [train(warehouse, day, is_refit=True)] if config.is_refit else train_missing(warehouse, day)
+    trained = refit(warehouse, day) if config.is_refit else train_missing(warehouse, day)
     used = in_use(warehouse, day)
-    rows = reconstruct_history(warehouse, used) if trained else 0
+    rows = reconstruct_history(warehouse, used, is_retrained=bool(trained))
     notes = [f"- {training.trained_as_of}: {english}" for training in trained for english, _ in training.notes]
     return dg.MaterializeResult(
         metadata={

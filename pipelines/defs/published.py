@@ -8,8 +8,8 @@ from datetime import timedelta
 import dagster as dg
 
 from data_contracts import published_contracts
+from pipelines.bi.publishing import publish
 from pipelines.partitions import delivery_days
-from pipelines.publishing import publish
 from pipelines.warehouse import Warehouse
 
 

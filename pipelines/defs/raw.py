@@ -9,10 +9,10 @@ import dagster as dg
 
 from data_contracts import Contract, landing_contracts
 from pipelines.catalogue import asset_metadata, check_result
-from pipelines.contract_checks import verify
-from pipelines.delivery_checks import delivery_findings
-from pipelines.findings import keep, kept
-from pipelines.loading import load
+from pipelines.checks.contract_checks import verify
+from pipelines.checks.delivery_checks import delivery_findings
+from pipelines.checks.findings import keep, kept
+from pipelines.ingest.loading import load
 from pipelines.partitions import delivery_days
 from pipelines.warehouse import Warehouse
 

@@ -10,10 +10,12 @@ from datetime import date
 import dagster as dg
 
 from pipelines.catalogue import check_result
-from pipelines.drift import check_drift, headline
-from pipelines.models import in_use
+from pipelines.checks.drift import check_drift, headline
+from pipelines.checks.findings import keep
+from pipelines.ingest.deliveries import history_findings
+from pipelines.modelling.models import in_use
+from pipelines.modelling.scoring import score, take_snapshot
 from pipelines.partitions import delivery_days
-from pipelines.scoring import score, take_snapshot
 from pipelines.staging import TABLES
 from pipelines.warehouse import Warehouse
 
@@ -23,6 +25,7 @@ FEATURES = {
     "evidence": "What the trials add up to as of the day: one row per customer.",
     "evidence_before": "The same thirty days earlier, for the change of the score: one row per customer.",
     "trial_counts": "Trials and failures as they were, for words: one row per customer and stream.",
+    "trial_outcomes": "Trials and failures by product category and channel, one row per stream and pair of them.",
     "customer_features": "What the churn model reads as of the day: one row per customer.",
     "customer_status": "Active, lapsed or churned, and the groups a customer belongs to: one row per customer.",
 }
@@ -87,3 +90,16 @@ def drift(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Wa
     return dg.AssetCheckResult(
         passed=result.passed, severity=result.severity, description=headline(found), metadata=result.metadata
     )
+
+
+@dg.asset_check(
+    asset=["scores", "nights"],
+    name="deliveries",
+    blocking=True,  # likewise
+    partitions_def=delivery_days,
+    description="Every night of the history was scored from all files of its days. It warns, it never stops.",
+)
+def deliveries(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    found = history_findings(warehouse)
+    keep(warehouse, date.fromisoformat(context.partition_key), "deliveries", "customer_scores_history", found)
+    return check_result(found, dg.AssetCheckSeverity.WARN)

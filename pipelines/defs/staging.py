@@ -8,9 +8,9 @@ from datetime import date
 import dagster as dg
 
 from pipelines.catalogue import check_result
-from pipelines.findings import keep
+from pipelines.checks.findings import keep
+from pipelines.checks.reconciliation import repurchase_findings
 from pipelines.partitions import delivery_days
-from pipelines.reconciliation import repurchase_findings
 from pipelines.staging import TABLES, description, sources, stage
 from pipelines.warehouse import Warehouse
 
@@ -24,8 +24,11 @@ def _asset(table: str) -> dg.AssetsDefinition:
         kinds={"duckdb", "sql"},
         partitions_def=delivery_days,
     )
-    def staging(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(metadata={"dagster/row_count": stage(warehouse, table)})
+    def staging(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.MaterializeResult[None]:
+        rows = stage(warehouse, table, date.fromisoformat(context.partition_key))
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
     return staging
 

@@ -5,7 +5,8 @@ with account as (
         load_date,
         sum(rows_read) as rows_read,
         sum(rows_accepted) as rows_accepted,
-        sum(rows_quarantined) as rows_quarantined
+        sum(rows_quarantined) as rows_quarantined,
+        sum(rows_erased) as rows_erased
     from meta.loads
     where load_date <= (select max(as_of) from scores.nights)
     group by source, load_date
@@ -16,7 +17,8 @@ total as (
         count(*) as deliveries,
         coalesce(sum(rows_read), 0)::bigint as rows_read,
         coalesce(sum(rows_accepted), 0)::bigint as rows_accepted,
-        coalesce(sum(rows_quarantined), 0)::bigint as rows_quarantined
+        coalesce(sum(rows_quarantined), 0)::bigint as rows_quarantined,
+        coalesce(sum(rows_erased), 0)::bigint as rows_erased
     from account
 )
 
@@ -36,6 +38,7 @@ select
     total.rows_read,
     total.rows_accepted,
     total.rows_quarantined,
+    total.rows_erased,
     night.trust_model_version,
     night.churn_model_version,
     night.notes_en,

@@ -1,39 +1,5 @@
 -- Grain: one row per group of customers on the newest night; measures of small groups are suppressed.
-with night as (
-    select * from scores.customer_days
-    where as_of = (select max(as_of) from scores.nights)
-),
-
-grouped as (
-    select
-        'all' as segment_by,
-        'all' as segment_value,
-        *
-    from night
-    union all by name
-    select
-        'segment' as segment_by,
-        segment as segment_value,
-        *
-    from night
-    where segment is not null
-    union all by name
-    select
-        'region' as segment_by,
-        region as segment_value,
-        *
-    from night
-    where region is not null
-    union all by name
-    select
-        'customer_class' as segment_by,
-        customer_class as segment_value,
-        *
-    from night
-    where customer_class is not null
-),
-
-summary as (
+with summary as (
     select
         as_of,
         segment_by,
@@ -49,7 +15,7 @@ summary as (
         sum(churn_risk order by customer_id) filter (churn_status = 'active') as expected_lost_customers,
         count(*) filter (churn_status = 'lapsed') as lapsed_customers,
         count(*) filter (churn_status = 'churned') as churned_customers
-    from grouped
+    from customer_groups
     group by all
 )
 
@@ -60,8 +26,12 @@ select
     customers,
     case when not is_suppressed then customers_with_evidence end as customers_with_evidence,
     case when not is_suppressed then trust_score_mean end as trust_score_mean,
-    case when not is_suppressed then greatest(trust_score_mean - margin, 0) end as trust_score_low,
-    case when not is_suppressed then least(trust_score_mean + margin, 100) end as trust_score_high,
+    case
+        when not is_suppressed and margin is not null then greatest(trust_score_mean - margin, 0)
+    end as trust_score_low,
+    case
+        when not is_suppressed and margin is not null then least(trust_score_mean + margin, 100)
+    end as trust_score_high,
     case when not is_suppressed then trust_experience_mean end as trust_experience_mean,
     case when not is_suppressed then churn_risk_mean end as churn_risk_mean,
     case when not is_suppressed then coalesce(expected_lost_customers, 0) end as expected_lost_customers,

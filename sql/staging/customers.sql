@@ -5,9 +5,11 @@ with version as (
     select
         *,
         known_from(
-            coalesce(business_date(joined_at), date '1900-01-01'), load_date, min(load_date) over ()
+            coalesce(business_date(joined_at), date '1900-01-01'), load_date,
+            least(min(load_date) over (), getvariable('first_erased')['customers'])
         ) as known_from
     from raw.customers
+    where load_date <= getvariable('until')
 )
 
 select

@@ -10,6 +10,7 @@ with rate as (
         rate,
         known_from(rate_date, load_date, min(load_date) over ()) as known_from
     from raw.fx_rates
+    where load_date <= getvariable('until')
 ),
 
 delivered as (
@@ -17,9 +18,12 @@ delivered as (
         *,
         business_date(ordered_at) as line_date,
         known_from(
-            business_date(ordered_at), load_date, (select min(every.load_date) from raw.purchases as every)
+            business_date(ordered_at), load_date, least(
+                (select min(every.load_date) from raw.purchases as every), getvariable('first_erased')['purchases']
+            )
         ) as known_from
     from raw.purchases
+    where load_date <= getvariable('until')
 ),
 
 -- The rate that was known when the line was: a rate that comes or is corrected later changes nothing that was scored.

@@ -10,6 +10,7 @@ with feed as (
         product_id,
         false as is_derived
     from raw.repurchases
+    where load_date <= getvariable('until')
     qualify row_number() over (partition by order_id order by load_date desc) = 1
 ),
 
@@ -29,5 +30,5 @@ derived as (
 select * from feed
 union all by name
 select * from derived
-where previous_order_id is not null and not exists (select 1 from raw.repurchases)
+where previous_order_id is not null and not exists (select 1 from feed)
 order by customer_id, repurchased_at, order_id

@@ -1,8 +1,8 @@
 import pytest
 
-from pipelines import actions as module
-from pipelines.actions import actions
 from pipelines.errors import UserError
+from pipelines.modelling import actions as module
+from pipelines.modelling.actions import actions
 
 
 def test_every_action_is_told_once_in_both_languages():

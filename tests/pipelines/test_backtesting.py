@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 from data_contracts import contract
-from pipelines.backtest_tables import show
-from pipelines.backtesting import backtested, to_json
-from pipelines.charts import draw, has_glyphs
-from pipelines.contract_checks import verify
+from pipelines.checks.contract_checks import verify
 from pipelines.errors import UserError
 from pipelines.settings import Settings
+from pipelines.validity.backtest_tables import show
+from pipelines.validity.backtesting import backtested, to_json
+from pipelines.validity.charts import draw, has_glyphs
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import SCHEMAS
 
@@ -185,7 +185,7 @@ def test_a_picture_of_an_earlier_backtest_does_not_stay(
     told: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "gain.zh.png").write_bytes(b"old")
-    monkeypatch.setattr("pipelines.charts.has_glyphs", lambda text: text == "Model")
+    monkeypatch.setattr("pipelines.validity.charts.has_glyphs", lambda text: text == "Model")
     files = draw(told, tmp_path)
     assert sorted(file.name for file in files) == sorted(file.name for file in tmp_path.iterdir())
     assert "gain.zh.png" not in [file.name for file in files]

@@ -2,7 +2,7 @@ import dagster as dg
 
 from data_contracts import contract
 from pipelines.catalogue import asset_metadata, check_result, column_schema
-from pipelines.findings import Finding
+from pipelines.checks.findings import Finding
 
 ERROR = dg.AssetCheckSeverity.ERROR
 

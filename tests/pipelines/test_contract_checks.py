@@ -6,9 +6,9 @@ import pytest
 
 from data_contracts import CrossRule, contract, landing_contracts
 from data_contracts.sql import row_rules
-from pipelines.contract_checks import verify
-from pipelines.findings import keep, kept
-from pipelines.loading import prepare
+from pipelines.checks.contract_checks import verify
+from pipelines.checks.findings import keep, kept
+from pipelines.ingest.accepting import prepare
 
 GOOD = {
     "order_id": "O1",

@@ -5,9 +5,9 @@ import pytest
 
 from data_contracts import contract
 from data_contracts.sql import row_rules
-from pipelines.delivery_checks import delivery_findings
-from pipelines.findings import keep
-from pipelines.loading import load
+from pipelines.checks.delivery_checks import delivery_findings
+from pipelines.checks.findings import keep
+from pipelines.ingest.loading import load
 
 D1, D2 = date(2024, 1, 10), date(2024, 1, 11)
 

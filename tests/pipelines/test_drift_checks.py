@@ -13,13 +13,13 @@ import pytest
 
 from data_contracts import ContractError, contract, landing_contracts
 from data_contracts.settings import checked_settings
-from pipelines.drift import FEATURES, Limits, check_drift, drift_findings, headline
+from pipelines.checks.drift import FEATURES, Limits, check_drift, drift_findings, headline
+from pipelines.checks.findings import Finding, kept
 from pipelines.errors import UserError
-from pipelines.findings import Finding, kept
-from pipelines.landing_files import write_company
-from pipelines.loading import load
-from pipelines.models import in_use, train_missing
-from pipelines.scoring import score, take_snapshot
+from pipelines.ingest.landing_files import write_company
+from pipelines.ingest.loading import load
+from pipelines.modelling.models import in_use, train_missing
+from pipelines.modelling.scoring import score, take_snapshot
 from pipelines.settings import Settings
 from pipelines.staging import TABLES, stage
 from pipelines.warehouse import Warehouse

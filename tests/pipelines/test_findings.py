@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from pipelines.findings import Finding, keep, kept, one_line
+from pipelines.checks.findings import Finding, keep, kept, one_line
 
 DAY = date(2024, 1, 10)
 

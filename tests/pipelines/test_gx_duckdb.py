@@ -2,12 +2,12 @@ import duckdb
 import pytest
 import sqlalchemy as sa
 
-from pipelines.contract_checks import _context
+from pipelines.checks.contract_checks import _context
 
 
 @pytest.fixture
 def source(warehouse):
-    from pipelines.gx_duckdb import DuckDBDatasource
+    from pipelines.checks.gx_duckdb import DuckDBDatasource
 
     warehouse.run("create table raw.thing (a varchar not null, b double, c timestamp, d hugeint)")
     warehouse.run("insert into raw.thing values ('x', 1, null, 1), ('y', 2, null, 2)")

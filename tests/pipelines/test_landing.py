@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from pipelines.errors import UserError
-from pipelines.landing import first_day, listing, newest_day
+from pipelines.ingest.landing import first_day, listing, newest_day
 
 
 def names(landing, source="purchases"):

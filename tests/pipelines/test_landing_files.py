@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines import landing_files
 from pipelines.errors import UserError
-from pipelines.landing_files import PARQUET, Formats, write_company, write_landing
+from pipelines.ingest import landing_files
+from pipelines.ingest.landing_files import PARQUET, Formats, write_company, write_landing
 from trust_models.simulation import Company, simulate
 
 

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from data_contracts import contract
-from pipelines import line_reader
-from pipelines.loading import load
+from pipelines.ingest import line_reader
+from pipelines.ingest.loading import load
 
 DAY = date(2024, 1, 10)
 HEADER = "order_id,customer_id,ordered_at,amount,currency,channel\n"

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_contracts import contract
-from pipelines.contract_checks import verify
-from pipelines.loading import load
+from pipelines.checks.contract_checks import verify
+from pipelines.ingest.loading import load
 from pipelines.warehouse import Warehouse
 
 PURCHASES = contract("purchases")

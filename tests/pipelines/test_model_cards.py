@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import model_card_words
-from pipelines.model_cards import FILES, code, measured, page, pages, plain
+from pipelines.modelling import model_card_words
+from pipelines.modelling.model_cards import FILES, code, measured, page, pages, plain
 
 SECTIONS = {
     "en": (

@@ -11,7 +11,7 @@ import skops.io
 from sklearn.neighbors import KNeighborsClassifier
 
 from pipelines.errors import UserError
-from pipelines.model_store import LIBRARIES, load, newest, of_version, save
+from pipelines.modelling.model_store import LIBRARIES, load, newest, of_version, save
 from pipelines.settings import Settings
 from pipelines.warehouse import Warehouse
 from trust_models.btyd import MBGNBD

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import UserError
-from pipelines.online_retail import COLUMNS, ImportReport, import_online_retail
+from pipelines.ingest.online_retail import COLUMNS, ImportReport, import_online_retail
 
 REAL_LOG = (
     Path(os.environ.get("TRUST_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data")) / "online_retail.parquet"

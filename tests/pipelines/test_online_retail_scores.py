@@ -5,10 +5,10 @@ import pytest
 from test_online_retail import REAL_LOG
 
 from data_contracts import landing_contracts
-from pipelines.landing import newest_day
-from pipelines.loading import load
-from pipelines.online_retail import import_online_retail
-from pipelines.scoring_settings import scoring_settings
+from pipelines.ingest.landing import newest_day
+from pipelines.ingest.loading import load
+from pipelines.ingest.online_retail import import_online_retail
+from pipelines.modelling.scoring_settings import scoring_settings
 from pipelines.settings import Settings
 from pipelines.staging import TABLES, event_log, stage
 from pipelines.warehouse import Warehouse

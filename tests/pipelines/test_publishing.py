@@ -8,7 +8,9 @@ import pytest
 
 from data_contracts import Contract, contract
 from data_contracts.sql import create_table
-from pipelines.publishing import publish
+from pipelines.bi import publishing
+from pipelines.bi.publishing import publish
+from pipelines.errors import UserError
 
 CONTRACTS: tuple[Contract, ...] = (contract("customer_reasons"), contract("model_quality"))
 
@@ -76,7 +78,16 @@ def test_a_second_night_replaces_the_first(marts, target):
     assert published(target, "select customer_id from customer_reasons") == [("C2",)]
 
 
-@pytest.mark.parametrize("step", ["_copy", "comments", "_sync", "os.replace"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "pipelines.bi.publishing._copy",
+        "pipelines.bi.publishing.comments",
+        "pipelines.bi.publishing._verified",
+        "pipelines.storage.durable_files.sync",
+        "os.replace",
+    ],
+)
 def test_a_failure_leaves_the_old_file_and_the_next_night_works(marts, target, monkeypatch, step):
     publish(marts, CONTRACTS, target)
     marts.run("update marts.customer_reasons set customer_id = 'C2'")
@@ -84,11 +95,12 @@ def test_a_failure_leaves_the_old_file_and_the_next_night_works(marts, target, m
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(f"pipelines.publishing.{step}", fail)
+    monkeypatch.setattr(step, fail)
     with pytest.raises(OSError, match="disk full"):
         publish(marts, CONTRACTS, target)
-    assert published(target, "select customer_id from customer_reasons") == [("C1",)]
     monkeypatch.undo()
+    assert published(target, "select customer_id from customer_reasons") == [("C1",)]
+    assert not target.with_name(".bi.duckdb.building").exists()
     publish(marts, CONTRACTS, target)
     assert published(target, "select customer_id from customer_reasons") == [("C2",)]
 
@@ -109,6 +121,54 @@ def test_the_file_is_on_disk_before_it_takes_the_place_of_the_old_one(marts, tar
     monkeypatch.setattr("os.replace", lambda old, new: (steps.append("replace"), replace(old, new)))
     publish(marts, CONTRACTS, target)
     assert steps == ["sync", "replace", "sync"]
+
+
+def test_a_file_that_does_not_hold_what_was_made_is_not_published(marts, target, monkeypatch):
+    publish(marts, CONTRACTS, target)
+    marts.run("update marts.customer_reasons set customer_id = 'C2'")
+    copy = publishing._copy
+
+    def lose_rows(warehouse, agreed):
+        copy(warehouse, agreed)
+        warehouse.run(f"delete from published.main.{agreed.name}")
+
+    monkeypatch.setattr(publishing, "_copy", lose_rows)
+    with pytest.raises(UserError) as caught:
+        publish(marts, CONTRACTS, target)
+    assert str(caught.value) == (
+        "bi.duckdb: the new customer_reasons does not hold what the night made (0 rows read back, 1 made); what was"
+        " published before stands; check the disk and run the night again"
+    )
+    assert published(target, "select customer_id from customer_reasons") == [("C1",)]
+
+
+def test_a_value_that_changed_on_the_way_is_noticed(marts, target, monkeypatch):
+    copy = publishing._copy
+
+    def change(warehouse, agreed):
+        copy(warehouse, agreed)
+        if agreed.name == "customer_reasons":
+            warehouse.run("update published.main.customer_reasons set contribution = 0.6")
+
+    monkeypatch.setattr(publishing, "_copy", change)
+    with pytest.raises(UserError, match=r"the new customer_reasons does not hold what the night made \(1 rows read"):
+        publish(marts, CONTRACTS, target)
+    assert not target.exists()
+
+
+def test_tables_of_different_nights_are_not_published_together(marts, target):
+    dimensions = contract("customer_dimensions")
+    values = {"VARCHAR": "'x'", "DOUBLE": "0.5", "DATE": "date '2024-01-11'", "BOOLEAN": "true", "BIGINT": "1"}
+    row = ", ".join(f"{values[column.type]} as {column.name}" for column in dimensions.columns)
+    marts.run(create_table(dimensions, "marts", {}))
+    marts.run(f"insert into marts.customer_dimensions by name select {row}")
+    with pytest.raises(UserError) as caught:
+        publish(marts, (*CONTRACTS, dimensions), target)
+    assert str(caught.value) == (
+        "bi.duckdb: the new tables tell of different days (customer_reasons of 2024-01-10, customer_dimensions of"
+        " 2024-01-11); what was published before stands; run the newest night again"
+    )
+    assert not target.exists()
 
 
 READER = """

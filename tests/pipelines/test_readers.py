@@ -5,8 +5,10 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pipelines.landing import listing
-from pipelines.readers import UnreadableFileError, select, shape
+from data_contracts import contract
+from pipelines.ingest.landing import listing
+from pipelines.ingest.readers import UnreadableFileError, select, shape
+from pipelines.warehouse import Trial
 
 
 @pytest.fixture
@@ -14,7 +16,8 @@ def shaped(warehouse, landing, deliver):
     def run(content, ending="csv"):
         deliver("purchases", f"2024-01-01.{ending}", content)
         (file,) = listing(landing, "purchases").files
-        return shape(warehouse, file), file
+        with Trial(warehouse.settings) as trial:
+            return shape(warehouse, trial, contract("purchases"), file), file
 
     return run
 
@@ -72,6 +75,8 @@ def test_rows_of_files_read_together_are_numbered_file_by_file(warehouse, landin
             empty = {"csv": b"a\n", "csv.gz": gzip.compress(b"a\n"), "ndjson": b""}[ending]
             deliver("purchases", f"2024-01-0{day}.{ending}", empty)
     files = listing(landing, "purchases").files
-    query = select(shape(warehouse, files[0]), [file.path for file in files], ["a"])
+    with Trial(warehouse.settings) as trial:
+        form = shape(warehouse, trial, contract("purchases"), files[0])
+    query = select(form, [file.path for file in files], ["a"])
     found = warehouse.run(f"select src_a, source_file, source_row from ({query}) order by all")
     assert found == [("1.1", 0, 1), ("1.2", 0, 2), ("1.3", 0, 3), ("3.1", 2, 1), ("3.2", 2, 2)]

@@ -3,8 +3,8 @@ from datetime import date, datetime
 import pytest
 
 from data_contracts import landing_contracts
-from pipelines.loading import prepare
-from pipelines.reconciliation import repurchase_findings
+from pipelines.checks.reconciliation import repurchase_findings
+from pipelines.ingest.accepting import prepare
 from pipelines.staging import TABLES, stage
 
 D1, D2 = date(2024, 1, 10), date(2024, 1, 12)

@@ -4,8 +4,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.model_store import Registered
-from pipelines.refitting import CAUSES, metrics, note
+from pipelines.modelling.model_store import Registered
+from pipelines.modelling.refitting import CAUSES, metrics, note
 from trust_models.refit import CAUSES_SCHEMA, ScoreShift
 from trust_models.streams import STREAMS
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from data_contracts import contract, landing_contracts
 from pipelines import sql_files
 from pipelines.errors import UserError
-from pipelines.loading import prepare
+from pipelines.ingest.accepting import prepare
 from pipelines.staging import TABLES, description, event_log, reporting_currency, sources, stage, variables
 from trust_models.as_of import SCHEMAS, AsOf
 

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from pipelines.validity_pages import Run, cell, number, pages, requirements, statements
-from pipelines.validity_words import REQUIREMENTS, SECTIONS
+from pipelines.validity.validity_pages import Run, cell, number, pages, requirements, statements
+from pipelines.validity.validity_words import REQUIREMENTS, SECTIONS
 from trust_models.trust_validation import Figure
 
 RUN = Run(customers=20_000, days=1095, seed=1)
@@ -45,7 +45,7 @@ def test_companies_with_too_few_cases_are_named() -> None:
 
 def test_the_page_says_how_it_was_made_but_not_when() -> None:
     for text in pages({"retail": everywhere()}, RUN).values():
-        assert "python -m pipelines.validity_study --customers 20000 --days 1095 --seed 1 --out docs" in text
+        assert "python -m pipelines.validity.validity_study --customers 20000 --days 1095 --seed 1 --out docs" in text
         assert "scikit-learn 1." in text
         assert not re.search(r"20\d\d-\d\d-\d\d", text)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines import validity_study
 from pipelines.errors import UserError
-from pipelines.validity_study import Subject, history, main, need_exits, study, subject
-from pipelines.validity_words import SECTIONS
+from pipelines.validity import validity_study
+from pipelines.validity.validity_study import Subject, history, main, need_exits, study, subject
+from pipelines.validity.validity_words import SECTIONS
 from trust_models.simulation import simulate
 from trust_models.trust_validation import Figure
 

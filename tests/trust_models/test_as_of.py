@@ -68,6 +68,38 @@ def test_a_correction_holds_from_the_day_it_is_known() -> None:
     assert orders_known([first, second], AsOf(date(2024, 3, 8)))["amount"].to_list() == [12.0]
 
 
+def test_an_order_that_a_correction_moves_behind_the_day_has_not_happened_from_the_correction_on() -> None:
+    first = order("o", "2024-03-07", known_until=date(2024, 3, 8))
+    second = order("o", "2024-03-09", known_from=date(2024, 3, 8))
+    assert orders_known([first, second], AsOf(date(2024, 3, 7))).height == 1
+    assert orders_known([first, second], AsOf(date(2024, 3, 8))).is_empty()
+    assert orders_known([first, second], AsOf(date(2024, 3, 9)))["ordered_date"].to_list() == [date(2024, 3, 9)]
+
+
+def test_an_order_that_a_correction_gives_to_another_customer_is_on_no_day_that_of_both() -> None:
+    first = order("o", "2024-03-01", customer_id="c1", known_until=date(2024, 3, 8))
+    second = order("o", "2024-03-01", customer_id="c2", known_from=date(2024, 3, 8))
+    owners = [orders_known([first, second], AsOf(date(2024, 3, day)))["customer_id"].to_list() for day in (7, 8)]
+    assert owners == [["c1"], ["c2"]]
+
+
+def test_a_churn_record_is_taken_back_from_the_day_on_which_that_is_known_and_has_happened() -> None:
+    row = {"customer_id": "c", "churned_at": at("2024-03-01"), "kind": "voluntary"}
+    first = row | {"known_from": date(2024, 3, 1), "known_until": date(2024, 3, 5)}
+    second = row | {"reactivated_at": at("2024-03-07"), "known_from": date(2024, 3, 5)}
+    log = event_log(churn=[first, second])
+    found = [log.known(AsOf(date(2024, 3, day))).churn.collect()["reactivated_at"].to_list() for day in (4, 6, 7)]
+    assert found == [[None], [None], [at("2024-03-07")]]
+
+
+def test_a_customer_belongs_to_the_groups_that_were_known_on_the_day() -> None:
+    old = {"customer_id": "c", "segment": "private", "known_from": date(2024, 1, 1), "known_until": date(2024, 3, 8)}
+    new = {"customer_id": "c", "segment": "business", "known_from": date(2024, 3, 8)}
+    log = event_log(customers=[old, new])
+    found = [log.known(AsOf(date(2024, 3, day))).customers.collect()["segment"].to_list() for day in (7, 8)]
+    assert found == [["private"], ["business"]]
+
+
 def test_a_row_delivered_late_is_unknown_before_it_comes() -> None:
     late = order("o", "2024-03-01", known_from=date(2024, 3, 9))
     assert orders_known([late], AsOf(date(2024, 3, 8))).is_empty()

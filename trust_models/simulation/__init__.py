@@ -1,7 +1,7 @@
 """A simulated company whose customers' trust is known, for trying and testing what is inferred from behaviour.
 
 Belongs here: the assembly of a company, landing frames and truth. Must not be here: files, paths, formats
-(:mod:`pipelines.landing_files`), or anything that infers trust. The assumptions are in the module texts of
+(:mod:`pipelines.ingest.landing_files`), or anything that infers trust. The assumptions are in the module texts of
 :mod:`~trust_models.simulation.life`, :mod:`~trust_models.simulation.experience` and
 :mod:`~trust_models.simulation.company_kinds`.
 """

@@ -1,0 +1,46 @@
+"""What the commands of ``trust`` have in common: options that mean the same everywhere, and warnings.
+
+Belongs here: words and types of shared options. Must not be here: commands.
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipelines.operations.logs import Log
+
+LandingOption = Annotated[
+    Path | None, typer.Option("--landing", help="Landing zone. Default: TRUST_LANDING or ./landing")
+]
+WarehouseOption = Annotated[
+    Path | None, typer.Option("--warehouse", help="Folder of the warehouse. Default: TRUST_WAREHOUSE or ./warehouse")
+]
+AsOfOption = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Business day. Default: the newest landing day")
+]
+SinceOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since", formats=["%Y-%m-%d"], help="Run every night from this day on, in order; stops at the first failure"
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object")]
+WaitOption = Annotated[
+    float | None,
+    typer.Option("--wait", min=0, help="Minutes to wait for another process to end. Default: TRUST_WAIT or 0"),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only")]
+LogOption = Annotated[
+    str | None, typer.Option("--log", help="Log lines on stderr: json, text or off. Default: TRUST_LOG or off")
+]
+
+
+def warn(problems: list[str], log: "Log | None" = None) -> None:
+    """Show warnings on stderr, unless they are in a JSON log there already."""
+    if log is None or not log.is_json:
+        for text in problems:
+            print(f"warning: {text}", file=sys.stderr)

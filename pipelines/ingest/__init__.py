@@ -1,0 +1,1 @@
+"""Ingest: landing files into ``raw`` and ``quarantine``, with an account of every row."""

@@ -1,0 +1,1 @@
+"""Modelling: models trained, stored and applied; every formula is in ``trust_models``."""

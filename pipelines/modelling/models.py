@@ -1,0 +1,302 @@
+"""The models of a night: found, or trained first where there are none for its training day.
+
+Belongs here: which models serve which night, training as a step, what is promoted, and what people are told of it.
+Must not be here: fitting (see ``trust_models.training``) or files (see ``model_store``).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from importlib.metadata import version
+from typing import Any
+
+import polars as pl
+
+from pipelines.checks.drift import reference
+from pipelines.errors import UserError
+from pipelines.ingest.deliveries import fingerprint, view_day
+from pipelines.modelling import refitting
+from pipelines.modelling.model_store import Registered, load, newest, save, stale
+from pipelines.modelling.scoring_settings import scoring_settings
+from pipelines.staging import event_log, staged_as_of
+from pipelines.warehouse import Warehouse
+from trust_models.as_of import EventLog
+from trust_models.churn import ChurnTraining
+from trust_models.churn_model import ChurnModel
+from trust_models.rhythm import RhythmReference
+from trust_models.snapshot import ScoringSettings
+from trust_models.training import TrustTraining, champion_days, fit_churn, fit_trust, log_loss_of, newest_matured
+from trust_models.trust import TrustEstimator
+
+
+@dataclass(frozen=True)
+class ModelsInUse:
+    """The models that score a night.
+
+    Parameters
+    ----------
+    trust, churn : Registered
+        What the register says of them.
+    trust_estimator, experience_estimator : TrustEstimator
+        Trust from all streams, and from experience alone.
+    churn_model : ChurnModel
+        The promoted model, or the best baseline.
+    rhythm : RhythmReference or None
+        The rhythm of purchases that came with the trust model.
+    """
+
+    trust: Registered
+    churn: Registered
+    trust_estimator: TrustEstimator
+    experience_estimator: TrustEstimator
+    churn_model: ChurnModel
+    rhythm: RhythmReference | None
+
+    @property
+    def churn_basis(self) -> str:
+        """``model``, or the baseline that gives the number."""
+        return self.churn_model.basis
+
+    def settings(self, settings: ScoringSettings) -> ScoringSettings:
+        """The settings with the half-life that came with the trust model."""
+        return refitting.settings_of(self.trust.card, settings)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training came to, for people.
+
+    Parameters
+    ----------
+    trained_as_of : date
+        The last day whose knowledge was used.
+    chosen : str
+        The churn candidate or baseline that was chosen.
+    is_promoted : bool
+        Whether the churn model may be used.
+    notes : tuple of (str, str)
+        What was missing or decided, in English and Chinese.
+    """
+
+    trained_as_of: date
+    chosen: str
+    is_promoted: bool
+    notes: tuple[tuple[str, str], ...]
+
+
+def train_missing(warehouse: Warehouse, night: date) -> list[Training]:
+    """Train what a night needs and does not find; returns what was trained, the newest first.
+
+    A model to whose training day other files belong by now is not found. Where history was enough but the churn model
+    of the night's training day is not promoted, the champion of the week before may serve, and is trained too where it
+    is missing. So the models of a night depend on the night and what was delivered, not on the order in which nights
+    are run. What was asked for by ``trust train`` is refitted where it is out of date.
+    """
+    days = champion_days(night, _first_known(warehouse))
+    trained = [
+        train(warehouse, model.trained_as_of, is_refit=True)
+        for model in stale(warehouse, "churn", night, since=days[-1])
+        if model.card.get("is_refit")
+    ][::-1]
+    until = night
+    for day in days:
+        found = newest(warehouse, "churn", until, since=day, only_promoted=False)
+        if found is None:
+            trained.append(train(warehouse, day))
+            found = newest(warehouse, "churn", until, since=day, only_promoted=False)
+        if found is not None and (found.is_promoted or not found.card["has_candidate"]):
+            break
+        until = day - timedelta(days=1)
+    return _with_refit_told(warehouse, night, trained)
+
+
+def refit(warehouse: Warehouse, day: date) -> list[Training]:
+    """Train both models as of a day because somebody asked for it: the churn model must beat the champion too."""
+    return _with_refit_told(warehouse, day, [train(warehouse, day, is_refit=True)])
+
+
+def _with_refit_told(warehouse: Warehouse, night: date, trained: list[Training]) -> list[Training]:
+    moved = refitting.tell_refit(warehouse, night, scoring_settings(warehouse.settings))
+    if moved and trained:
+        trained[0] = replace(trained[0], notes=(moved, *trained[0].notes))
+    return trained
+
+
+def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
+    """The models of a night: trained with what was known by then, the newest promoted, verified.
+
+    Where no churn model of these days was promoted, the best baseline of the newest training stands in.
+    """
+    trust, experience = newest(warehouse, "trust", night), newest(warehouse, "experience", night)
+    oldest = champion_days(night, _first_known(warehouse))[-1]
+    champion = newest(warehouse, "churn", night, since=oldest)
+    churn = champion or newest(warehouse, "churn", night, only_promoted=False)
+    if trust is None or experience is None or churn is None:
+        raise UserError(f"no models are known by {night}; run 'trust train --as-of {night}'")
+    return ModelsInUse(
+        trust,
+        churn,
+        load(warehouse, trust),
+        load(warehouse, experience),
+        load(warehouse, churn),
+        refitting.rhythm_of(trust.card),
+    )
+
+
+def train(warehouse: Warehouse, day: date, *, is_refit: bool = False) -> Training:
+    """Train both models with what was known on a day, and register them.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        With staging tables of that day or a later one.
+    day : date
+        The day of training.
+    is_refit : bool
+        Whether the refit was asked for: the churn model must then beat the champion too, not the baselines alone.
+    """
+    with staged_as_of(warehouse, view_day(warehouse, day)):
+        return _train(warehouse, day, is_refit=is_refit)
+
+
+def _train(warehouse: Warehouse, day: date, *, is_refit: bool) -> Training:
+    settings = scoring_settings(warehouse.settings)
+    log = event_log(warehouse)
+    trust = fit_trust(log, day, settings)
+    churn, definition = fit_churn(log, day, settings, trust.rhythm)
+    notes = [(note.text_en, note.text_zh) for note in churn.notes]
+    is_promoted = churn.is_promoted
+    champion = newest(warehouse, "churn", day - timedelta(days=1))
+    if is_refit and is_promoted and champion is not None:
+        is_promoted, note = _challenge(log, warehouse, champion, churn, day, trust.rhythm)
+        notes.append(note)
+    shared = _shared_card(warehouse, log, day, is_refit=is_refit)
+    # the models of a day and their evaluation are registered together, or not at all: a rerun trains what is missing
+    with warehouse.transaction():
+        registered = _register(warehouse, log, trust, churn, definition, notes, shared, is_promoted=is_promoted)
+        _keep_evaluation(warehouse, churn, registered)
+    return Training(day, churn.chosen, is_promoted, tuple(notes))
+
+
+def _challenge(
+    log: EventLog,
+    warehouse: Warehouse,
+    champion: Registered,
+    churn: ChurnTraining,
+    day: date,
+    rhythm: RhythmReference | None,
+) -> tuple[bool, tuple[str, str]]:
+    """Whether the challenger has the lower log loss on the newest matured snapshot, and the verdict in words."""
+    try:
+        model = load(warehouse, champion)
+    except UserError:
+        english = f"The champion {champion.version} can no longer be read and is replaced without a comparison"
+        return True, (english, f"现任模型 {champion.version} 已无法读取，未经比较即被取代")
+    snapshot = newest_matured(log, day, scoring_settings(warehouse.settings), rhythm)
+    old = log_loss_of(model, snapshot)
+    new = float(_metric(churn.quality, "model", "log_loss"))
+    won = new < old
+    verdict = ("replaces", "取代") if won else ("does not replace", "未能取代")
+    english = f"The new churn model {verdict[0]} the champion {champion.version}: log loss {new:.4f} against {old:.4f}"
+    return won, (english, f"新的流失模型{verdict[1]}现任模型 {champion.version}：对数损失 {new:.4f} 对 {old:.4f}")
+
+
+def _metric(quality: pl.DataFrame, basis: str, metric: str) -> Any:
+    return quality.filter((pl.col("basis") == basis) & (pl.col("metric") == metric))["value"].item()
+
+
+def _shared_card(warehouse: Warehouse, log: EventLog, day: date, *, is_refit: bool) -> dict[str, Any]:
+    """What the cards of all models of a training say."""
+    known = log.known(scoring_settings(warehouse.settings).as_of(day)).orders
+    first: date = known.select(pl.col("ordered_date").min()).collect().item()
+    return {
+        "software_version": version("indirect-trust"),
+        "data_window": [first, day],
+        "deliveries": fingerprint(warehouse, view_day(warehouse, day)),
+        "is_refit": is_refit,
+    }
+
+
+def _register(
+    warehouse: Warehouse,
+    log: EventLog,
+    trust: TrustTraining,
+    churn: ChurnTraining,
+    definition: str,
+    notes: list[tuple[str, str]],
+    shared: dict[str, Any],
+    *,
+    is_promoted: bool,
+) -> Registered:
+    """Store the three models with their cards; returns the churn model's entry."""
+    settings = scoring_settings(warehouse.settings)
+    day: date = shared["data_window"][1]
+    scores, features = reference(log, day, trust.settings, trust, churn.model)
+    kept: dict[str, Any] = {"trust": {"reference": scores}, "experience": {}}
+    for kind, estimator in trust.estimators._asdict().items():
+        card = shared | _trust_card(trust, estimator) | kept[kind] | {"refit": None}
+        registered = save(warehouse, kind, estimator, day, card, is_promoted=True)
+        if kind == "trust":
+            refitting.keep_measures(warehouse, registered, {})
+    card = shared | {
+        "horizon_days": settings.horizon_days,
+        "features": churn.model.feature_names_,
+        "basis": churn.model.basis,
+        "has_candidate": churn.candidate is not None,
+        "chosen": churn.chosen,
+        "definition": definition,
+        "quality": churn.quality.rows(named=True),
+        "snapshots": churn.snapshots.rows(named=True),
+        "notes": notes,
+        "reference": features,
+    }
+    return save(warehouse, "churn", churn.model, day, card, is_promoted=is_promoted)
+
+
+def _trust_card(trust: TrustTraining, estimator: TrustEstimator) -> dict[str, Any]:
+    """What a trust model was fitted on and came to."""
+    return {
+        "customers": trust.customers,
+        "streams": _streams(estimator),
+        "rhythm": None if trust.rhythm is None else vars(trust.rhythm),
+        "half_life": {
+            "days": trust.half_life.days,
+            "customers": trust.half_life.customers,
+            "scores": trust.half_life.scores.rows(named=True),
+        },
+        "functioning": trust.functioning.rows(named=True),
+        "shifts": estimator.shifts_,
+    }
+
+
+def _streams(estimator: TrustEstimator) -> list[dict[str, Any]]:
+    """What each stream says of trust: its base rate (logit), its loading and its concentration."""
+    return [
+        {
+            "stream": name,
+            "has_trials": bool(estimator.has_trials_[place]),
+            "intercept": float(estimator.intercepts_[place]),
+            "loading": float(estimator.loadings_[place]),
+            "concentration": float(estimator.concentrations_[place]),
+        }
+        for place, name in enumerate(estimator.streams_)
+    ]
+
+
+def _keep_evaluation(warehouse: Warehouse, churn: ChurnTraining, registered: Registered) -> None:
+    basis = pl.col("basis")
+    rows = churn.quality.select(
+        "as_of",
+        model=pl.lit("churn"),
+        model_version=pl.lit(registered.version),
+        estimator=basis.str.strip_prefix("baseline:"),
+        is_baseline=basis.str.starts_with("baseline:"),
+        metric="metric",
+        value="value",
+    )
+    warehouse.replace_part("meta.model_evaluations", rows, "model_version = ?", (registered.version,))
+
+
+def _first_known(warehouse: Warehouse) -> date:
+    """The first day on which any order was known: what later deliveries tell of earlier days does not move it."""
+    first: date = warehouse.value("select min(known_from) from staging.orders")
+    return first

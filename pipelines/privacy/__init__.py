@@ -1,0 +1,1 @@
+"""Privacy: pseudonyms, erasure, and the proof that nothing is left."""

@@ -1,0 +1,1 @@
+"""Validity: how good the scores are, on the past and on simulated companies."""

@@ -1,0 +1,71 @@
+-- Grain: one row per month and category of orders (and all together): how often, and how soon, another order followed.
+-- Orders of one customer and day count as one purchase; followed means a purchase on a later day, of any category.
+with purchase_day as (
+    select
+        customer_id,
+        ordered_date,
+        lead(ordered_date) over (partition by customer_id order by ordered_date) as next_date
+    from known_orders
+    group by customer_id, ordered_date
+),
+
+followed as (
+    select
+        known_orders.customer_id,
+        known_orders.ordered_date,
+        unnest(['all', coalesce(known_orders.category, 'unknown')]) as told_of,
+        getvariable('as_of') - known_orders.ordered_date as age_days,
+        purchase_day.next_date - known_orders.ordered_date as days_to_next
+    from known_orders
+    inner join purchase_day
+        on known_orders.customer_id = purchase_day.customer_id and known_orders.ordered_date = purchase_day.ordered_date
+),
+
+counted as (
+    select
+        date_trunc('month', ordered_date)::date as month,
+        told_of,
+        count(*) as orders,
+        count(distinct customer_id) as customers
+    from followed
+    group by date_trunc('month', ordered_date)::date, told_of
+),
+
+measured as (
+    select
+        date_trunc('month', ordered_date)::date as month,
+        told_of,
+        count(*) filter (age_days >= 30) as old_enough_30d,
+        round(avg(coalesce(days_to_next <= 30, false)::bigint) filter (age_days >= 30), 4) as repurchased_30d_share,
+        count(*) filter (age_days >= 60) as old_enough_60d,
+        round(avg(coalesce(days_to_next <= 60, false)::bigint) filter (age_days >= 60), 4) as repurchased_60d_share,
+        count(*) filter (age_days >= 90) as old_enough_90d,
+        round(avg(coalesce(days_to_next <= 90, false)::bigint) filter (age_days >= 90), 4) as repurchased_90d_share,
+        quantile_disc(coalesce(days_to_next, 1000000), 0.5) as days_to_next_median,
+        min(age_days) as youngest_days
+    from followed
+    group by date_trunc('month', ordered_date)::date, told_of
+    having count(distinct customer_id) >= getvariable('minimum_customers')
+)
+
+select
+    counted.month,
+    counted.told_of as category,
+    getvariable('as_of') as as_of,
+    last_day(counted.month) <= getvariable('as_of') as is_complete,
+    counted.orders,
+    counted.customers,
+    measured.old_enough_30d,
+    measured.repurchased_30d_share,
+    measured.old_enough_60d,
+    measured.repurchased_60d_share,
+    measured.old_enough_90d,
+    measured.repurchased_90d_share,
+    -- what has not been followed yet counts as longer than any: so the median is exact where it lies within the time
+    -- that every order of the month has been looked at, and not known else
+    case when measured.days_to_next_median <= measured.youngest_days then measured.days_to_next_median end
+        as days_to_next_median,
+    counted.customers < getvariable('minimum_customers') as is_suppressed
+from counted
+left join measured on counted.month = measured.month and counted.told_of = measured.told_of
+order by counted.told_of <> 'all', counted.told_of, counted.month

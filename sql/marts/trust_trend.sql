@@ -1,0 +1,93 @@
+-- Grain: one row per period (week or month) and group of customers: the last day scored in the period, a night where
+-- there was one, else a day that was scored afterwards (is_reconstructed).
+with scored as (
+    select distinct
+        as_of,
+        is_reconstructed
+    from scores.customer_days
+    where as_of <= getvariable('as_of')
+),
+
+period as (
+    select
+        unnest([
+            { 'period': 'week', 'period_start': date_trunc('week', as_of)::date },
+            { 'period': 'month', 'period_start': date_trunc('month', as_of)::date }
+        ], max_depth := 2),
+        as_of,
+        is_reconstructed
+    from scored
+),
+
+chosen as (
+    select * from period
+    qualify row_number() over (partition by period, period_start order by is_reconstructed asc, as_of desc) = 1
+),
+
+grouped as (
+    select
+        day.*,
+        unnest([
+            { 'segment_by': 'all', 'segment_value': 'all' },
+            { 'segment_by': 'segment', 'segment_value': day.segment },
+            { 'segment_by': 'region', 'segment_value': day.region },
+            { 'segment_by': 'customer_class', 'segment_value': day.customer_class }
+        ], max_depth := 2)
+    from scores.customer_days as day
+    semi join chosen on day.as_of = chosen.as_of and day.is_reconstructed = chosen.is_reconstructed
+),
+
+summary as (
+    select
+        as_of,
+        is_reconstructed,
+        segment_by,
+        segment_value,
+        count(*) as customers,
+        count(*) filter (trust_status = 'scored') as customers_with_evidence,
+        avg(trust_score) filter (trust_status = 'scored') as trust_score_mean,
+        1.645 * stddev_samp(trust_score) filter (trust_status = 'scored')
+        / sqrt(count(*) filter (trust_status = 'scored')) as margin,
+        avg(case when trust_status = 'scored' then (trust_score < getvariable('trust_bands')['medium'])::bigint end)
+            as low_trust_share,
+        avg(churn_risk) filter (churn_status <> 'churned') as churn_risk_mean,
+        max(trust_model_version) as trust_model_version,
+        customers < getvariable('minimum_customers')
+        or customers_with_evidence < getvariable('minimum_customers') as is_suppressed
+    from grouped
+    where segment_value is not null
+    group by as_of, is_reconstructed, segment_by, segment_value
+)
+
+select
+    chosen.period,
+    chosen.period_start,
+    summary.segment_by,
+    summary.segment_value,
+    summary.as_of,
+    summary.customers,
+    case when summary.customers >= getvariable('minimum_customers') then summary.customers_with_evidence end
+        as customers_with_evidence,
+    case when not summary.is_suppressed then round(summary.trust_score_mean, 2) end as trust_score_mean,
+    case
+        when not summary.is_suppressed and summary.margin is not null
+            then round(greatest(summary.trust_score_mean - summary.margin, 0), 2)
+    end as trust_score_low,
+    case
+        when not summary.is_suppressed and summary.margin is not null
+            then round(least(summary.trust_score_mean + summary.margin, 100), 2)
+    end as trust_score_high,
+    case when not summary.is_suppressed then round(summary.low_trust_share, 4) end as low_trust_share,
+    case when summary.customers >= getvariable('minimum_customers') then round(summary.churn_risk_mean, 4) end
+        as churn_risk_mean,
+    summary.is_reconstructed,
+    summary.trust_model_version,
+    summary.is_suppressed
+from chosen
+inner join summary on chosen.as_of = summary.as_of and chosen.is_reconstructed = summary.is_reconstructed
+order by
+    chosen.period = 'month',
+    chosen.period_start,
+    summary.segment_by <> 'all',
+    summary.segment_by,
+    summary.segment_value

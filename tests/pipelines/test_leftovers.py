@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from pipelines.storage.leftovers import NEEDED, clear_leftovers
+
+
+@pytest.fixture
+def folder(warehouse):
+    return warehouse.settings.warehouse
+
+
+def put(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("left behind")
+
+
+def test_unfinished_files_spilled_data_and_half_models_are_removed(warehouse, folder):
+    put(folder, ".bi.duckdb.building", ".bi.duckdb.building.wal", "tmp/duckdb_temp_storage-0.tmp")
+    put(folder, "models/trust-2024-01-07.half/model.skops")
+    assert clear_leftovers(warehouse) == [
+        ".bi.duckdb.building",
+        ".bi.duckdb.building.wal",
+        "models/trust-2024-01-07.half",
+        "tmp/duckdb_temp_storage-0.tmp",
+    ]
+    assert sorted(path.name for path in (folder / "models").iterdir()) == []
+
+
+def test_what_is_being_built_inside_a_whole_model_is_removed_and_the_model_stays(warehouse, folder):
+    whole = [f"models/trust-2024-01-07.whole/{name}" for name in NEEDED]
+    put(folder, *whole, "models/trust-2024-01-07.whole/.card.json.building")
+    assert clear_leftovers(warehouse) == ["models/trust-2024-01-07.whole/.card.json.building"]
+    assert all((folder / name).is_file() for name in whole)
+
+
+def test_what_belongs_to_the_warehouse_stays(warehouse, folder):
+    put(folder, "bi.duckdb", "reports/backtest.json", ".hidden")
+    before = sorted(path.name for path in folder.rglob("*"))
+    assert clear_leftovers(warehouse) == []
+    assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+def test_a_registered_model_stays_even_where_a_file_of_it_is_missing(warehouse, folder):
+    put(folder, "models/trust-2024-01-07.known/model.skops")
+    warehouse.run("create table meta.models as select 'models/trust-2024-01-07.known/model.skops' as file")
+    assert clear_leftovers(warehouse) == []
+    assert (folder / "models/trust-2024-01-07.known/model.skops").is_file()
