@@ -48,7 +48,8 @@ def unknown_columns(contract: Contract, file: LandingFile, form: Shape) -> tuple
 def _missing(file: LandingFile, name: str, unknown: list[str], found: list[str]) -> UnreadableFileError:
     """The first required column that is not there, with the one that may have been meant.
 
-    Where no agreed column is found, only a name that is the agreed one but for capitals and marks is shown.
+    Other names that are not agreed are counted and not shown: with a required column missing, the first line may be
+    part of a row. Where no agreed column is found, only a name that is the agreed one but for capitals and marks is.
     """
     meant = (nearest if found else respelt)(name, unknown)
     if meant is not None:
@@ -56,8 +57,9 @@ def _missing(file: LandingFile, name: str, unknown: list[str], found: list[str])
             f"{file.name}: column {name} is missing; is '{shown(meant)}' meant? rename it to {name}",
             f"{file.name}：缺少列 {name}；是否即 '{shown(meant)}'？请改名为 {name}",
         )
-    names = shown(", ".join(shown(other, 40) for other in [*found, *unknown]), 200)
-    listed = (f" (columns found: {names})", f"（文件中的列：{names}）") if found else ("", "")
+    names = ", ".join(found) or "none"
+    others = (f", and {len(unknown)} others", f"，另有 {len(unknown)} 列") if unknown else ("", "")
+    listed = f" (columns found: {names}{others[0]})", f"（文件中的列：{names}{others[1]}）"
     return UnreadableFileError(
         f"{file.name}: column {name} is missing{listed[0]}; add it to the file",
         f"{file.name}：缺少列 {name}{listed[1]}；请补上该列",
