@@ -19,7 +19,7 @@ from tests.pipelines.schedules import SUNDAY, Schedule, copied, history, night, 
 
 pytestmark = pytest.mark.slow
 
-SCHEDULES, WHOLE_SCHEDULES = 60, 2
+SCHEDULES, WHOLE_SCHEDULES = 40, 2
 MANY = settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=list(HealthCheck))
 
 FIRST, LAST = date(2023, 10, 5), date(2023, 10, 9)
