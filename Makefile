@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 READERS := .venv-readers
 PAGES := .venv-docs
+SLOW ?= tests
 LANDING ?= landing
 WAREHOUSE ?= warehouse
 export DAGSTER_HOME := $(CURDIR)
@@ -27,7 +28,7 @@ test: check ## check, then every test but the slow ones: some minutes
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(STAMP) $(READERS)/.locked ## kills, full disks, fuzzers, other readers, whole nights: some half an hour
-	$(BIN)/pytest -n 2 --dist loadfile -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m slow $(SLOW)
 
 check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 	$(BIN)/ruff check .
