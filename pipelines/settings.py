@@ -17,6 +17,7 @@ from pipelines.errors import UserError
 _MEMORY = re.compile(r"(?:100|[1-9]\d?)%|(?=.*[1-9])\d+(?:\.\d+)? ?[KMGT]i?B")
 
 SHORTEST_KEY = 32
+REPORT_LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Settings:
         The longest landing file that is read; of a compressed one, unpacked.
     unit_name : str or None
         Name of the company or department that the report is about; None leaves it out.
+    report_languages : tuple of {"en", "zh"}
+        Languages of the report that every night writes; none of them writes none.
     """
 
     landing: Path = Path("landing")
@@ -57,6 +60,7 @@ class Settings:
     readers_group: str | None = None
     max_file_bytes: int = 64 * 10**9
     unit_name: str | None = None
+    report_languages: tuple[str, ...] = REPORT_LANGUAGES
 
     def __post_init__(self) -> None:
         try:
@@ -95,6 +99,7 @@ class Settings:
             readers_group=os.environ.get("TRUST_READERS_GROUP") or None,
             max_file_bytes=_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
             unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
+            report_languages=_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
         )
 
 
@@ -116,6 +121,15 @@ def _gigabytes(text: str) -> int:
     if not 0 < gigabytes < math.inf:
         raise UserError(f"TRUST_MAX_FILE_GB: {text!r} is no number of gigabytes; use a number such as 64")
     return round(gigabytes * 10**9)
+
+
+def _languages(text: str) -> tuple[str, ...]:
+    named = tuple(part.strip() for part in text.split(","))
+    if named == ("none",):
+        return ()
+    if not set(named) <= set(REPORT_LANGUAGES):
+        raise UserError(f"TRUST_REPORT_LANGUAGES: {text!r} cannot be written; use en, zh, both as en,zh, or none")
+    return named
 
 
 def _require_plain(landing: Path) -> None:

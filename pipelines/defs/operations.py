@@ -26,7 +26,7 @@ BACKFILL = "dagster/backfill"
 @dg.asset(
     key=RETENTION,
     group_name="operations",
-    deps=[["published", "bi"]],
+    deps=[["published", "bi"], ["published", "report"]],
     check_specs=[dg.AssetCheckSpec("cleared", asset=RETENTION, description="What is old could be removed. It warns.")],
     description="What is older than it is kept is removed, after publishing: TRUST_KEEP_…_DAYS say how long.",
     kinds={"duckdb"},

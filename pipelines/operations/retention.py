@@ -23,7 +23,8 @@ from pipelines.errors import UserError
 from pipelines.warehouse import Warehouse
 
 MODEL_FOLDER = re.compile(r"(trust|experience|churn)-(\d{4}-\d{2}-\d{2})\.[0-9a-f]{8}")
-REPORT_FOLDER = re.compile(r"backtest-(\d{4}-\d{2}-\d{2})")
+BACKTEST_FOLDER = re.compile(r"backtest-(\d{4}-\d{2}-\d{2})")
+REPORT_FOLDER = re.compile(r"(\d{4}-\d{2}-\d{2})")
 RUNS_AT_ONCE = 500
 """Runs that one night removes at most, so that a long neglected record does not hold it up."""
 
@@ -42,6 +43,8 @@ class Retention:
         Results of checks, and backtest reports: a year to compare with, and a month.
     models : int or None
         Models that no night of the history was scored with: likewise.
+    reports : int or None
+        Reports of past nights: likewise.
     runs : int or None
         Dagster's record of finished runs, with its logs.
     """
@@ -51,6 +54,7 @@ class Retention:
     findings: int | None = 400
     models: int | None = 400
     runs: int | None = 90
+    reports: int | None = 400
 
     @classmethod
     def from_environment(cls) -> "Retention":
@@ -88,6 +92,7 @@ def clean(warehouse: Warehouse, retention: Retention, *, is_dry_run: bool = Fals
         "quarantine": _clean_quarantine,
         "findings": _clean_findings,
         "models": _clean_models,
+        "reports": _clean_reports,
     }
     removed = [
         (name, days, step(warehouse, newest - timedelta(days=days), is_dry_run))
@@ -131,14 +136,23 @@ def _clean_history(warehouse: Warehouse, before: date, is_dry_run: bool) -> Coun
 
 def _clean_findings(warehouse: Warehouse, before: date, is_dry_run: bool) -> Counts:
     count = _delete(warehouse, "meta.findings", "as_of < ?", (before,), is_dry_run)
-    reports = [
-        path
-        for path in _folders(warehouse.settings.warehouse / "reports")
-        if (found := REPORT_FOLDER.fullmatch(path.name)) and date.fromisoformat(found[1]) < before
-    ]
+    reports = _old_reports(warehouse, BACKTEST_FOLDER, before)
     if not is_dry_run:
         _remove(reports)
     return [("rows", count), ("backtest reports", len(reports))]
+
+
+def _clean_reports(warehouse: Warehouse, before: date, is_dry_run: bool) -> Counts:
+    old = _old_reports(warehouse, REPORT_FOLDER, before)
+    if not is_dry_run:
+        _remove(old)
+    return [("nights", len(old))]
+
+
+def _old_reports(warehouse: Warehouse, name: re.Pattern[str], before: date) -> list[Path]:
+    """Folders of reports whose name says a day that lies before."""
+    folders = _folders(warehouse.settings.warehouse / "reports")
+    return [path for path in folders if (found := name.fullmatch(path.name)) and date.fromisoformat(found[1]) < before]
 
 
 def _clean_quarantine(warehouse: Warehouse, before: date, is_dry_run: bool) -> Counts:

@@ -4,10 +4,12 @@ Belongs here: what lets a reader check the rest. Must not be here: conclusions.
 """
 
 from data_contracts import contract
+from pipelines.report.agreements import contracts, model_card
 from pipelines.report.blocks import Block, Note, Paragraph, Section, Table, Terms
 from pipelines.report.facts import Row
 from pipelines.report.numbers import NOT_KNOWN, count, fine, shown
 from pipelines.report.story import Story
+from pipelines.report.words import WORDS
 
 MOST_CHECKS = 50
 CHECKS = """
@@ -35,10 +37,12 @@ DEFINED_OF_WORKLIST = ("expected_loss", "value_at_stake", "contact_priority", "i
 
 
 def appendix(story: Story) -> Section:
-    """Quality, definitions, models, run."""
+    """Quality, contracts, models and their card, definitions, run."""
     parts = (
         Section("quality", story.say("quality"), _quality(story)),
+        contracts(story),
         Section("models", story.say("models"), _models(story)),
+        model_card(story),
         Section("definitions", story.say("definitions"), (Terms(_definitions(story)),)),
         Section("run", story.say("run"), (_run(story),)),
     )
@@ -88,10 +92,16 @@ def _models(story: Story) -> tuple[Block, ...]:
         told.insert(0, Paragraph(story.say("models_how")))
     trust = story.facts.rows(NEWEST, ("trust", "training", "trust", "training"))
     if trust:
-        cells = tuple((row["metric"], shown(row["value"], fine)) for row in trust)
+        cells = tuple((_measure(story, row["metric"]), shown(row["value"], fine)) for row in trust)
         headers = (story.say("metric"), story.say("value"))
         told.append(Table(story.say("trust_model_caption", day=trust[0]["as_of"]), headers, cells))
     return tuple(told)
+
+
+def _measure(story: Story, name: str) -> str:
+    """The measure in words; of a later version of the program, its plain name."""
+    key = f"measure_{name}"
+    return story.say(key) if key in WORDS else name
 
 
 def _churn_table(story: Story, evaluation: str, rows: list[Row]) -> Table:

@@ -3,6 +3,7 @@
 Belongs here: what was lost and what is expected. Must not be here: what to do about it (see ``measures``).
 """
 
+from data_contracts import contract
 from pipelines.report.blocks import Block, Figure, Note, Paragraph, Section, Table
 from pipelines.report.charts import cells, drawn, lines
 from pipelines.report.facts import Row, minimum_customers
@@ -97,10 +98,15 @@ def monthly(story: Story) -> Section:
     if last["declared_rate"] is not None:
         declared = {"declared": count(last["declared_customers"]), "rate": share(last["declared_rate"])}
         text += story.say("monthly_declared", **declared)
-    blocks: list[Block] = [Paragraph(text), _monthly_figure(story, told, text)]
+    blocks: list[Block] = [Paragraph(text), _monthly_figure(story, told, text), _silence(story)]
     if all(row["declared_rate"] is None for row in told):
         blocks.append(Note(story.say("no_declared")))
     return Section("monthly", title, tuple(blocks))
+
+
+def _silence(story: Story) -> Paragraph:
+    """Why no line of silence moves at its beginning."""
+    return Paragraph(story.say("silence_takes", days=contract("purchases").settings["activity_window_days"]))
 
 
 def _monthly_figure(story: Story, rows: list[Row], text: str) -> Figure:
@@ -185,7 +191,8 @@ def survival(story: Story) -> Section:
         ),
     )
     figure = Figure("survival-chart", story.say("survival_chart"), text, wide, narrow, table)
-    return Section("survival", title, (Paragraph(text), figure, Paragraph(story.say("survival_how"))))
+    how = Paragraph(story.say("survival_how"))
+    return Section("survival", title, (Paragraph(text), figure, _silence(story), how))
 
 
 def cohorts(story: Story) -> Section:

@@ -10,6 +10,9 @@ from pipelines.report.numbers import count, decimal, month, share, shown
 from pipelines.report.story import Story
 
 LATEST_MONTHS = 36
+QUIET = 10
+"""A month with less than such a part of the orders of the busiest one has too few."""
+
 MONTHLY = f"""
     select * from published.complaint_summary
     where dimension = 'all' and is_complete order by month desc limit {LATEST_MONTHS}
@@ -49,12 +52,19 @@ def complaints(story: Story) -> Section:
     if note := story.missing("complaint_summary"):
         return Section("complaints", title, (note,))
     rows = story.facts.rows(MONTHLY)[::-1]
-    told = [row for row in rows if row["matured_orders"] >= minimum_customers()]
-    blocks: list[Block] = [*_monthly(story, rows, told)] if told else [Note(story.say("complaints_short"))]
+    enough = _enough(rows)
+    told = [row for row in rows if row["matured_orders"] >= enough]
+    blocks: list[Block] = [*_monthly(story, rows, told, enough)] if told else [Note(story.say("complaints_short"))]
     return Section("complaints", title, (*blocks, *_of_what(story), *_handled(story)))
 
 
-def _monthly(story: Story, rows: list[Row], told: list[Row]) -> list[Block]:
+def _enough(rows: list[Row]) -> int:
+    """Orders that a month must have for its rate to say something: the first ones often have a handful."""
+    busiest = max((row["matured_orders"] for row in rows), default=0)
+    return max(minimum_customers(), busiest // QUIET)
+
+
+def _monthly(story: Story, rows: list[Row], told: list[Row], enough: int) -> list[Block]:
     last, most = told[-1], max(told, key=lambda row: row["complaints_per_100_orders"])
     text = story.say(
         "complaints_text",
@@ -79,7 +89,7 @@ def _monthly(story: Story, rows: list[Row], told: list[Row]) -> list[Block]:
     wide, narrow = drawn(lines(points, story.say("month"), story.say("per_100"), ".1f"))
     keys = ("month", "per_100", "complaints", "orders", "answer_hours", "resolution_days", "reopened")
     table = Table(
-        story.say("complaints_caption", minimum=count(minimum_customers())),
+        story.say("complaints_caption", minimum=count(enough)),
         tuple(story.say(key) for key in keys),
         tuple(
             (

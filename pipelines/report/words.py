@@ -7,6 +7,7 @@ Belongs here: headings, sentences, labels. Must not be here: numbers that come f
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pipelines.report.words_agreements import AGREEMENTS
 from pipelines.report.words_analysis import ANALYSIS
 
 LANGUAGES = ("en", "zh")
@@ -347,4 +348,4 @@ _SCORES = {
     "disbelief": ("Part bad", "不良部分"),
 }
 
-WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(ANALYSIS | _FRAME | _SUMMARY | _METHOD | _SCORES)
+WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(ANALYSIS | AGREEMENTS | _FRAME | _SUMMARY | _METHOD | _SCORES)

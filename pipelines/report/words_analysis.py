@@ -292,7 +292,7 @@ MEASURES = {
 }
 
 APPENDIX = {
-    "quality": ("Data quality", "数据质量"),
+    "quality": ("Data sources and quality", "数据来源与质量"),
     "quality_text": (
         "{rows_read} rows of {deliveries} deliveries were read: {rows_accepted} accepted, {rows_quarantined} in"
         " quarantine.",

@@ -21,7 +21,8 @@ def clear_leftovers(warehouse: Warehouse) -> list[str]:
     Registered models stay, and whole ones that are not registered: the rerun of the training stores them again.
     """
     folder = warehouse.settings.warehouse
-    found = [*folder.glob(BUILDING), *(folder / SPILL).glob("*"), *(folder / "models").glob(f"*/{BUILDING}")]
+    found = [*folder.glob(BUILDING), *(folder / SPILL).glob("*")]
+    found += [path for tree in ("models", "reports") for path in (folder / tree).glob(f"*/{BUILDING}")]
     registered = _registered(warehouse)
     found += [model for model in (folder / "models").glob("*") if model.name not in registered and _is_half(model)]
     for path in found:

@@ -35,6 +35,12 @@ def test_what_is_being_built_inside_a_whole_model_is_removed_and_the_model_stays
     assert all((folder / name).is_file() for name in whole)
 
 
+def test_what_is_being_built_of_a_report_is_removed_and_the_report_stays(warehouse, folder):
+    put(folder, "reports/2024-01-07/report.en.html", "reports/2024-01-07/.report.zh.html.building")
+    assert clear_leftovers(warehouse) == ["reports/2024-01-07/.report.zh.html.building"]
+    assert (folder / "reports/2024-01-07/report.en.html").is_file()
+
+
 def test_what_belongs_to_the_warehouse_stays(warehouse, folder):
     put(folder, "bi.duckdb", "reports/backtest.json", ".hidden")
     before = sorted(path.name for path in folder.rglob("*"))

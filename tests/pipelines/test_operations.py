@@ -92,7 +92,8 @@ def test_what_cannot_be_cleared_away_is_a_warning_and_no_failure(warehouse, reco
 
 
 def test_clearing_away_is_the_last_step_of_the_night():
-    assert retention.asset_deps[retention.key] == {dg.AssetKey(["published", "bi"])}
+    published = {dg.AssetKey(["published", "bi"]), dg.AssetKey(["published", "report"])}
+    assert retention.asset_deps[retention.key] == published
 
 
 def test_a_run_of_the_daemon_that_failed_is_told(record, told):

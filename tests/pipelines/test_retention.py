@@ -11,7 +11,7 @@ from pipelines.errors import UserError
 from pipelines.ingest.loading import load
 from pipelines.operations.retention import Removed, Retention, clean, clean_runs, render
 
-KEEP_ALL = Retention(None, None, None, None, None)
+KEEP_ALL = Retention(None, None, None, None, None, None)
 NEWEST = date(2024, 6, 30)
 
 
@@ -25,7 +25,7 @@ def early(purchase, order_id, **changes):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    for kind in ("HISTORY", "QUARANTINE", "FINDINGS", "MODELS", "RUNS"):
+    for kind in ("HISTORY", "QUARANTINE", "FINDINGS", "MODELS", "RUNS", "REPORTS"):
         monkeypatch.delenv(f"TRUST_KEEP_{kind}_DAYS", raising=False)
 
 
@@ -76,13 +76,13 @@ def _folders(warehouse):
 
 
 def test_by_default_published_scores_are_kept_for_ever():
-    assert Retention.from_environment() == Retention(None, 180, 400, 400, 90)
+    assert Retention.from_environment() == Retention(None, 180, 400, 400, 90, 400)
 
 
 def test_days_come_from_the_environment_and_nothing_keeps_for_ever(monkeypatch):
     monkeypatch.setenv("TRUST_KEEP_HISTORY_DAYS", "800")
     monkeypatch.setenv("TRUST_KEEP_RUNS_DAYS", "")
-    assert Retention.from_environment() == Retention(800, 180, 400, 400, None)
+    assert Retention.from_environment() == Retention(800, 180, 400, 400, None, 400)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "a week", "1.5", "999999999"])
@@ -203,6 +203,18 @@ def test_old_findings_and_backtest_reports_go(warehouse, nights):
     removed = clean(warehouse, Retention(None, None, 400, None, None))
     assert removed == [Removed("findings", 1, "rows", 400), Removed("findings", 1, "backtest reports", 400)]
     assert [path.name for path in (warehouse.settings.warehouse / "reports").iterdir()] == [f"backtest-{ago(400)}"]
+
+
+def test_reports_of_old_nights_go_and_what_is_not_ours_stays(warehouse, nights):
+    nights(0, 0)
+    reports = warehouse.settings.warehouse / "reports"
+    for name in (ago(401), ago(400), ago(0), f"backtest-{ago(401)}", "for the board"):
+        (reports / str(name)).mkdir(parents=True)
+        (reports / str(name) / "report.en.html").write_text("told", encoding="utf-8")
+    removed = clean(warehouse, Retention(None, None, None, None, None, 400))
+    assert removed == [Removed("reports", 1, "nights", 400)]
+    kept = {f"{ago(400)}", f"{ago(0)}", f"backtest-{ago(401)}", "for the board"}
+    assert {path.name for path in reports.iterdir()} == kept
 
 
 @dg.op
