@@ -12,7 +12,7 @@ export DAGSTER_HOME := $(CURDIR)
 export TRUST_LANDING := $(abspath $(LANDING))
 export TRUST_WAREHOUSE := $(abspath $(WAREHOUSE))
 
-.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset validity bench-models readers-env lock-readers clean
+.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset screenshots validity bench-models readers-env lock-readers clean
 
 run: $(STAMP) ## one night; simulates a small company first where there is no landing zone
 	@test -d "$(TRUST_LANDING)" || { \
@@ -54,6 +54,9 @@ lock-docs: $(STAMP) ## resolve what builds the pages anew: hashes, no addresses
 
 superset: $(STAMP) ## the ready dashboard for Superset; DATABASE=/path/of/bi.duckdb as Superset sees it
 	@$(BIN)/python -m pipelines.bi.superset_bundle "$(or $(DATABASE),$(TRUST_WAREHOUSE)/bi.duckdb)" superset-dashboard.zip
+
+screenshots: $(STAMP) ## take the pictures of the docs anew, of a simulated company; needs chromium: some minutes
+	$(BIN)/python tests/reliability/screenshots.py docs/images
 
 validity: $(STAMP) ## regenerate the validity pages: simulates five companies, some ten minutes
 	$(BIN)/python -m pipelines.validity.validity_study --customers 20000 --days 1095 --seed 1 --out docs

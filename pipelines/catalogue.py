@@ -1,14 +1,23 @@
-"""What Dagster's pages show of a table: description, columns, counts, results of checks.
+"""What Dagster's pages show of a table: description, columns, counts, files behind it, results of checks.
 
 Belongs here: contracts and findings in Dagster's own shapes. Must not be here: assets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from data_contracts import Contract
 from pipelines.checks.findings import Finding
+from pipelines.sql_files import SQL
+
+OWNER = "team:customer-analytics"
+"""Answers for what no contract names an owner of: everything between the sources and the published tables."""
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference" / "contracts.md"
 
 
 def column_schema(contract: Contract) -> dg.TableSchema:
@@ -27,24 +36,43 @@ def column_schema(contract: Contract) -> dg.TableSchema:
     )
 
 
-def asset_metadata(contract: Contract) -> dict[str, object]:
-    """Metadata of a contract's asset that does not change from night to night."""
+def asset_metadata(contract: Contract) -> dict[str, Any]:
+    """Metadata of a contract's asset that does not change from night to night, with the files that say more."""
+    schema = "raw" if contract.kind == "landing" else "marts"
+    file = ROOT / "data_contracts" / contract.kind / f"{contract.name}.odcs.yaml"
     return {
         "dagster/column_schema": column_schema(contract),
         "key": " + ".join(contract.key),
         "description_zh": contract.description_zh,
+        "contract": dg.MetadataValue.path(file),
+        "contract_reference": dg.MetadataValue.path(f"{REFERENCE}#{contract.name}"),
+        **table_metadata(schema, contract.name),
     }
 
 
-def check_result(findings: Sequence[Finding], severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
-    """The verdict over findings of one severity, with each finding as a row and the failures in words."""
+def table_metadata(schema: str, table: str) -> dict[str, Any]:
+    """Where a table of the warehouse lies, and the SQL that makes it where there is such a file."""
+    file = SQL / schema / f"{table}.sql"
+    told = {"sql": dg.MetadataValue.path(file)} if file.is_file() else {}
+    return {"dagster/table_name": f"{schema}.{table}", **told}
+
+
+def check_result(
+    findings: Sequence[Finding], severity: dg.AssetCheckSeverity, more: Mapping[str, Any] | None = None
+) -> dg.AssetCheckResult:
+    """The verdict over findings of one severity, with each finding as a row, the failures in words, and more to see."""
     failed = [finding for finding in findings if not finding.is_passed]
     return dg.AssetCheckResult(
         passed=not failed,
         severity=severity,
         description="; ".join(map(_words, failed[:10])) or f"{len(findings)} promises kept",
-        metadata={"results": _table(findings), "promises": len(findings), "failed": len(failed)},
+        metadata={"results": _table(findings), "promises": len(findings), "failed": len(failed), **(more or {})},
     )
+
+
+def refused_rows(source: str, count: int) -> dict[str, Any]:
+    """Where the refused rows of a source are, where there are any."""
+    return {"refused_rows": f"{count:,} in quarantine.{source}; see 'trust quarantine show {source}'"} if count else {}
 
 
 def _words(finding: Finding) -> str:

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from pipelines.warehouse import Warehouse
+
+os.environ.setdefault("TRUST_REPORT_LANGUAGES", "none")
+"""Nights of the quick tests write no report: drawing its charts would take longer than most of them."""
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -41,7 +41,7 @@ from trust_models.churn_training import (
     is_usable,
     labelled,
 )
-from trust_models.evaluation import log_losses, metrics
+from trust_models.evaluation import calibration_curve, log_losses, metrics
 from trust_models.feature_catalogue import driver_of
 
 __all__ = ["ChurnSnapshot", "ChurnTraining", "Note", "train_churn"]
@@ -171,6 +171,7 @@ def _judged(
         snapshots=counted,
         notes=_notes(best, loss, counted),
         baselines={name: models[f"baseline:{name}"] for name in rules},
+        calibration=calibration_curve(lost, risks[best]),
     )
 
 

@@ -70,6 +70,9 @@ class ChurnTraining:
         What was missing or decided.
     baselines : mapping of str to ChurnModel
         Every baseline as it would stand in for the model: fitted on the same rows and calibrated in the same way.
+    calibration : pl.DataFrame or None
+        Of the model or baseline that is used: customers, mean_risk, lost_share, low, high by rising risk (see
+        ``evaluation.calibration_curve``), cross-fitted on the newest matured snapshot; None where there is none.
     """
 
     model: ChurnModel
@@ -80,6 +83,7 @@ class ChurnTraining:
     snapshots: pl.DataFrame
     notes: tuple[Note, ...]
     baselines: Mapping[str, ChurnModel] = field(default_factory=dict)
+    calibration: pl.DataFrame | None = None
 
 
 def labelled(snapshots: Sequence[ChurnSnapshot]) -> list[pl.DataFrame]:

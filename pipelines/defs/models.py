@@ -9,11 +9,13 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.catalogue import OWNER
 from pipelines.modelling.model_cards import page
 from pipelines.modelling.model_store import Registered, newest
 from pipelines.modelling.models import in_use, refit, train_missing
 from pipelines.modelling.scoring import reconstruct_history
 from pipelines.partitions import delivery_days
+from pipelines.pictures import calibration
 from pipelines.staging import TABLES
 from pipelines.warehouse import Warehouse
 
@@ -49,6 +51,7 @@ def _cards(warehouse: Warehouse, models: Iterable[Registered]) -> dict[str, dg.M
         " that says which are in use. Past month ends are scored again, for trends."
     ),
     kinds={"scikitlearn"},
+    owners=[OWNER],
     partitions_def=delivery_days,
 )
 def models(
@@ -66,6 +69,7 @@ def models(
             "promoted": all(training.is_promoted for training in trained),
             "notes": dg.MetadataValue.md("\n".join(notes) or "nothing missing"),
             "reconstructed_rows": rows,
+            **calibration(used.churn.card),
             **_cards(warehouse, filter(None, (used.trust, newest(warehouse, "experience", day), used.churn))),
         }
     )

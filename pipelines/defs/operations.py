@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.catalogue import OWNER
 from pipelines.checks.findings import one_line
 from pipelines.operations.alerting import alert, alert_once, run_message, stale_message
 from pipelines.operations.retention import Retention, clean, clean_runs
@@ -30,6 +31,7 @@ BACKFILL = "dagster/backfill"
     check_specs=[dg.AssetCheckSpec("cleared", asset=RETENTION, description="What is old could be removed. It warns.")],
     description="What is older than it is kept is removed, after publishing: TRUST_KEEP_…_DAYS say how long.",
     kinds={"duckdb"},
+    owners=[OWNER],
     partitions_def=delivery_days,
 )
 def retention(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Results:

@@ -10,6 +10,7 @@ import dagster as dg
 
 from data_contracts import published_contracts
 from pipelines.bi.publishing import publish
+from pipelines.catalogue import OWNER
 from pipelines.checks.findings import one_line
 from pipelines.partitions import delivery_days
 from pipelines.report.making import make_reports
@@ -29,7 +30,7 @@ REPORT = dg.AssetKey(["published", "report"])
         " Readers see the old file or the new one, never anything between; a failed night leaves the old one."
     ),
     kinds={"duckdb"},
-    owners=["team:customer-analytics"],
+    owners=[OWNER],
     partitions_def=delivery_days,
     freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)),
 )
@@ -56,7 +57,7 @@ def bi(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         " one HTML file in English and one in Chinese. A report that cannot be written leaves the night published."
     ),
     kinds={"html"},
-    owners=["team:customer-analytics"],
+    owners=[OWNER],
     partitions_def=delivery_days,
 )
 def report(warehouse: dg.ResourceParam[Warehouse]) -> Results:

@@ -8,7 +8,7 @@ from datetime import date
 import dagster as dg
 
 from data_contracts import Contract, landing_contracts
-from pipelines.catalogue import asset_metadata, check_result
+from pipelines.catalogue import asset_metadata, check_result, refused_rows
 from pipelines.checks.contract_checks import verify
 from pipelines.checks.delivery_checks import delivery_findings
 from pipelines.checks.findings import keep, kept
@@ -58,7 +58,9 @@ def _check(contract: Contract) -> dg.AssetChecksDefinition:
         is_empty = not warehouse.value(f"select count(*) from raw.{contract.name}")
         promised = [] if is_empty else verify(warehouse, contract, "raw")
         keep(warehouse, as_of, "contract", contract.name, promised)
-        return check_result([*delivered, *promised], dg.AssetCheckSeverity.ERROR)
+        refused = warehouse.value(f"select count(*) from quarantine.{contract.name}")
+        more = refused_rows(contract.name, refused)
+        return check_result([*delivered, *promised], dg.AssetCheckSeverity.ERROR, more)
 
     return check
 

@@ -9,13 +9,14 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines.catalogue import check_result
+from pipelines.catalogue import OWNER, check_result, table_metadata
 from pipelines.checks.drift import check_drift, headline
 from pipelines.checks.findings import keep
 from pipelines.ingest.deliveries import history_findings
 from pipelines.modelling.models import in_use
 from pipelines.modelling.scoring import score, take_snapshot
 from pipelines.partitions import delivery_days
+from pipelines.pictures import distributions
 from pipelines.staging import TABLES
 from pipelines.warehouse import Warehouse
 
@@ -45,6 +46,8 @@ SCORES = {
             description=text,
             group_name="features",
             kinds={"polars"},
+            owners=[OWNER],
+            metadata=table_metadata("features", name),
         )
         for name, text in FEATURES.items()
     ],
@@ -65,6 +68,8 @@ def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Ware
             description=text,
             group_name="scores",
             kinds={"scikitlearn"},
+            owners=[OWNER],
+            metadata=table_metadata("scores", name),
         )
         for name, text in SCORES.items()
     ],
@@ -74,7 +79,8 @@ def scores(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Wareho
     as_of = date.fromisoformat(context.partition_key)
     rows = score(warehouse, as_of, in_use(warehouse, as_of), context.run_id)
     for name in SCORES:
-        yield dg.MaterializeResult(["scores", name], metadata={"dagster/row_count": rows[name]})
+        seen = distributions(warehouse, as_of) if name == "customer_days" else {}
+        yield dg.MaterializeResult(["scores", name], metadata={"dagster/row_count": rows[name], **seen})
 
 
 @dg.asset_check(

@@ -7,7 +7,7 @@ from datetime import date
 
 import dagster as dg
 
-from pipelines.catalogue import check_result
+from pipelines.catalogue import OWNER, check_result, table_metadata
 from pipelines.checks.findings import keep
 from pipelines.checks.reconciliation import repurchase_findings
 from pipelines.partitions import delivery_days
@@ -22,6 +22,8 @@ def _asset(table: str) -> dg.AssetsDefinition:
         deps=[list(source) for source in sources(table)],
         description=description(table),
         kinds={"duckdb", "sql"},
+        owners=[OWNER],
+        metadata=table_metadata("staging", table),
         partitions_def=delivery_days,
     )
     def staging(

@@ -251,6 +251,16 @@ METRICS = _frozen(
         "customers": ("Customers that were looked at.", "评估的客户数。"),
     }
 )
+CALIBRATION: Texts = (
+    "Calibration of the risk that is used, by groups of customers of rising risk:",
+    "所用风险的校准情况，按风险由低到高分组：",
+)
+CALIBRATION_HEAD: tuple[Texts, ...] = (
+    ("Customers", "客户数"),
+    ("Mean risk predicted", "预测的平均风险"),
+    ("Share that was lost", "实际流失比例"),
+    ("95% interval", "95% 区间"),
+)
 METRIC_HEAD: tuple[Texts, ...] = (("Metric", "指标"), ("Meaning", "含义"))
 UNEXPLAINED: Texts = ("no description", "无说明")
 METRICS_TRUST: Texts = (

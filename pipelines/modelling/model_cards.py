@@ -36,7 +36,7 @@ _TOLD = {
 }
 _TOLD |= {"chosen", "software_version", "library_versions", "sha256", "data_window", "customers", "rhythm", "features"}
 _TOLD |= {"reference", "quality", "snapshots", "streams", "notes", "functioning", "shifts", "half_life", "refit"}
-_TOLD |= {"deliveries", "is_refit"}
+_TOLD |= {"deliveries", "is_refit", "calibration"}
 
 Card = Mapping[str, Any]
 
@@ -295,7 +295,17 @@ def _quality(told: _Page) -> list[str]:
         [code(metric), *(measured(metric, quality.get((basis, metric))) or told.not_known for basis in bases)]
         for metric in _measures(told)
     ]
-    return [told.table(head, rows)]
+    return [told.table(head, rows), *_calibration(told)]
+
+
+def _calibration(told: _Page) -> list[str]:
+    """What was predicted beside what followed; cards of before it was kept have none."""
+    rows = [
+        (f"{row['customers']:,}", f"{row['mean_risk']:.1%}", f"{row['lost_share']:.1%}")
+        + (f"{row['low']:.1%} – {row['high']:.1%}",)
+        for row in told.card.get("calibration", ())
+    ]
+    return [told.say(words.CALIBRATION), told.table(words.CALIBRATION_HEAD, rows)] if rows else []
 
 
 def measured(metric: str, value: float | None) -> str | None:

@@ -245,6 +245,7 @@ def _register(
         "chosen": churn.chosen,
         "definition": definition,
         "quality": churn.quality.rows(named=True),
+        "calibration": [] if churn.calibration is None else churn.calibration.rows(named=True),
         "snapshots": churn.snapshots.rows(named=True),
         "notes": notes,
         "reference": features,

@@ -83,6 +83,15 @@ class Canvas:
         return 4 if self.is_narrow else 8
 
 
+def picture(draw: Draw, width: int = 460) -> bytes:
+    """The drawing as a PNG on white, for pages that show no SVG."""
+    import vl_convert
+
+    chart = draw(Canvas(width)) | {"config": CONFIG | {"background": "white", "padding": 12}}
+    png: bytes = vl_convert.vegalite_to_png(chart, vl_version=VEGA_LITE)
+    return png
+
+
 def drawn(draw: Draw) -> tuple[str, str]:
     """The wide and the narrow drawing."""
     return _svg(draw(Canvas(WIDE))), _svg(draw(Canvas(NARROW)))

@@ -300,3 +300,11 @@ def test_a_refit_is_told_with_its_causes_the_largest_first() -> None:
 def test_a_first_model_says_that_there_was_none_before(lang: str) -> None:
     words = model_card_words.NO_REFIT[LANGUAGES.index(lang)]
     assert words in page(card("trust", refit=None), lang)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_card_tells_what_was_predicted_beside_what_followed(lang: str) -> None:
+    judged = {"customers": 1200, "mean_risk": 0.1234, "lost_share": 0.2, "low": 0.15, "high": 0.25}
+    text = page(card("churn", calibration=[judged]), lang)
+    assert "| 1,200 | 12.3% | 20.0% | 15.0% – 25.0% |" in text
+    assert "12.3%" not in page(card("churn", calibration=[]), lang)

@@ -1,10 +1,13 @@
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pages
 import pytest
-from nights import Nursery, clean_environment
+from nights import Nursery, Place, clean_environment
 
 COMPANY = ("--customers", "150", "--days", "300", "--seed", "5")
 
@@ -34,6 +37,25 @@ def nursery(company: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     started = Nursery(company, tmp_path_factory.mktemp("nursery") / "one")
     yield started
     started.close()
+
+
+@pytest.fixture(scope="session")
+def seen_night(company: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the warehouse and the record of a night on the tiny company, to be looked at and not changed."""
+    place = Place(tmp_path_factory.mktemp("seen") / "place").made()
+    command = [Path(sys.executable).with_name("trust"), "run", "--quiet", "--warehouse", place.warehouse]
+    environment = clean_environment(company) | {"DAGSTER_HOME": str(place.home)}
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=place.folder)
+    return place.folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Where there is none, its tests are skipped; in continuous integration they fail."""
+    if why := pages.missing():
+        (pytest.fail if os.environ.get(pages.NEEDED) else pytest.skip)(why)
+    with pages.browser() as opened:
+        yield opened
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -89,7 +89,7 @@ class Place:
 
 def clean_environment(landing: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRUST_", "DAGSTER_"))}
-    return kept | {"TRUST_LANDING": str(landing), "PYTHONPATH": str(ROOT)}
+    return kept | {"TRUST_LANDING": str(landing), "PYTHONPATH": str(ROOT), "TRUST_REPORT_LANGUAGES": "en"}
 
 
 class Nursery:

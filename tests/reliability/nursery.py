@@ -22,6 +22,7 @@ WARM = (
     "pipelines.checks.gx_duckdb",
     "pipelines.night",
     "pipelines.bi.summary",
+    "pipelines.report.making",
     "skops.io",
 )
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -74,6 +74,14 @@ def test_a_model_is_promoted_only_where_it_beats_every_baseline_in_log_loss(trai
     )
 
 
+def test_what_was_predicted_is_kept_beside_what_followed_of_the_model_that_is_used(training: ChurnTraining) -> None:
+    curve = training.calibration
+    assert curve is not None
+    assert curve["customers"].sum() == value(training, training.model.basis, "customers")
+    mean_risk = (curve["mean_risk"] * curve["customers"]).sum() / curve["customers"].sum()
+    assert mean_risk == pytest.approx(value(training, training.model.basis, "mean_risk"))
+
+
 def test_every_baseline_comes_fitted_and_as_it_would_stand_in(training: ChurnTraining, now: pl.DataFrame) -> None:
     assert set(training.baselines) == {"constant", "hiatus", "recency", "rfm", "mbg_nbd"}
     for name, baseline in training.baselines.items():

@@ -1,0 +1,89 @@
+"""A browser, and Dagster's pages for it: what people see, for the tests of it and for the pictures in the docs."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+"""No sandbox: continuous integration is root. The others keep the browser from asking for anything by itself."""
+
+NEEDED = "CI_REQUIRES_BROWSER"
+"""Set where a browser must be there: what could not be tried is a failure then, and no skipped test."""
+
+
+def missing() -> str | None:
+    """What keeps a browser from being started; None where nothing does."""
+    try:
+        import axe_playwright_python.sync_playwright
+        import playwright.sync_api  # noqa: F401
+    except ImportError as error:
+        return f"{error.name} is not installed"
+    return "there is no chromium on this machine" if CHROMIUM is None else None
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """The chromium of this machine: Playwright's own is never downloaded."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextmanager
+def dagster_pages(environment: Mapping[str, str], log: Path) -> Iterator[str]:
+    """Dagster's pages on a free port of this machine alone, over the record and warehouse that the environment names."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [Path(sys.executable).with_name("dagster-webserver"), "-h", "127.0.0.1", "-p", str(port)]
+    command += ["-m", "pipelines.definitions"]
+    with log.open("w", encoding="utf-8") as told:
+        started = subprocess.Popen(
+            command, cwd=ROOT, env=dict(environment), stdout=told, stderr=told, start_new_session=True
+        )
+        try:
+            _wait(started, address, log)
+            yield address
+        finally:
+            os.killpg(started.pid, signal.SIGINT)
+            try:
+                started.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(started.pid, signal.SIGKILL)
+                started.wait()
+
+
+def _wait(started: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"{address}/server_info", timeout=5):
+                return
+        except OSError:
+            if started.poll() is not None:
+                break
+            time.sleep(0.5)
+    raise RuntimeError(log.read_text(encoding="utf-8"))
