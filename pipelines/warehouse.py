@@ -83,10 +83,16 @@ class Warehouse:
         self.close()
 
     def close(self) -> None:
-        """Close the warehouse; what was committed is on disk."""
+        """Close the warehouse; what was committed is on disk.
+
+        It lets go of its connections too: Dagster keeps this object until the process ends, and DuckDB complains of
+        connections that are still held then.
+        """
         for cursor in self._cursors:
             cursor.close()
-        self._connection.close()
+        self._cursors.clear()
+        if connection := self.__dict__.pop("_connection", None):
+            connection.close()
 
     def cursor(self) -> "Cursor":
         """A cursor of its own on the open warehouse, closed with the warehouse."""

@@ -301,8 +301,12 @@ def _quality(told: _Page) -> list[str]:
 def _calibration(told: _Page) -> list[str]:
     """What was predicted beside what followed; cards of before it was kept have none."""
     rows = [
-        (f"{row['customers']:,}", f"{row['mean_risk']:.1%}", f"{row['lost_share']:.1%}")
-        + (f"{row['low']:.1%} – {row['high']:.1%}",)
+        (
+            f"{row['customers']:,}",
+            f"{row['mean_risk']:.1%}",
+            f"{row['lost_share']:.1%}",
+            f"{row['low']:.1%} – {row['high']:.1%}",
+        )
         for row in told.card.get("calibration", ())
     ]
     return [told.say(words.CALIBRATION), told.table(words.CALIBRATION_HEAD, rows)] if rows else []

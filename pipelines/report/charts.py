@@ -28,6 +28,9 @@ STROKES = ((1, 0), (6, 3))
 FONTS = "DejaVu Sans, Verdana, Noto Sans CJK SC, Source Han Sans SC, PingFang SC, Microsoft YaHei, sans-serif"
 """Wide fonts first: what has room in them has room in the reader's own font, in which the page draws."""
 
+_TAG, _OF_PARTS = re.compile(r"<[^>]*>"), re.compile(r' (?:role|aria-[a-z]+|class)="[^"]*"')
+"""What the drawing says of its parts: a screen reader would read each without a name; the whole has words of its own."""
+
 WIDE, NARROW = 640, 300
 """Widths of the plot, in pixels: one drawing for desks and paper, one that can be read on a phone."""
 
@@ -263,6 +266,7 @@ def embedded(svg: str, name: str, title: str, description: str) -> str:
     inner = svg[svg.index(">", svg.index("<svg")) + 1 :]
     box = re.search(r'viewBox="([^"]+)"', svg)
     assert box, "every drawing has a viewBox"
+    inner = _TAG.sub(lambda tag: _OF_PARTS.sub("", tag[0]), inner)
     inner = re.sub(r'\bid="', f'id="{name}-', inner).replace("url(#", f"url(#{name}-")
     head = f'<svg viewBox="{box[1]}" role="img" aria-labelledby="{name}-t {name}-d">'
     return f'{head}<title id="{name}-t">{title}</title><desc id="{name}-d">{description}</desc>{inner}'

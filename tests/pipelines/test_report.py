@@ -121,6 +121,25 @@ def test_months_with_hardly_any_orders_do_not_lead_the_complaints(tmp_path: Path
     assert "The most were in 2024-02: 5.0" in told(tmp_path, tables).text("complaints")
 
 
+def test_a_month_with_a_tenth_of_the_orders_of_the_busiest_has_too_few(tmp_path: Path) -> None:
+    tables = company()
+    for row in tables["complaint_summary"]:
+        if row["month"].month == 1:
+            row |= {"matured_orders": 23, "complaints": 23, "complaints_per_100_orders": 100.0}
+    assert "The most were in 2024-02: 5.0" in told(tmp_path, tables).text("complaints")
+
+
+def test_it_is_said_when_silence_can_begin_at_all(english: Page) -> None:
+    for section in ("monthly", "survival"):
+        assert "Silence is a loss only after 365 days without a purchase" in english.text(section)
+
+
+def test_a_contract_says_how_many_of_its_rules_held(english: Page) -> None:
+    texts = english.texts["contracts"]
+    place = texts.index("purchases")
+    assert texts[place + 1 : place + 5] == ["a source", "order-management", "2", "1"]
+
+
 def test_a_company_of_one_customer_gets_sentences_instead_of_numbers(tmp_path: Path) -> None:
     settings = publish_tables(tmp_path, one_customer())
     page, chinese = (Page(text) for text in pages(settings, tmp_path / "out", "en", "zh"))

@@ -76,6 +76,12 @@ def test_every_picture_says_in_words_what_it_shows(page: Page, text: str) -> Non
     assert all(re.search(r"\d", words) for words in descriptions)
 
 
+def test_a_picture_is_one_thing_to_a_screen_reader_not_a_heap_of_nameless_parts(text: str) -> None:
+    for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        assert len(re.findall(r' role="', drawing)) == 1
+        assert "aria-roledescription" not in drawing
+
+
 def test_every_table_has_a_caption_and_scoped_headers_and_scrolls_by_keyboard(page: Page) -> None:
     assert len(page.named("caption")) == len(page.named("table")) > 15
     assert {attrs.get("scope") for attrs in page.named("th")} == {"col", "row"}
@@ -95,6 +101,14 @@ def test_nothing_is_loaded_and_no_script_runs(page: Page, text: str) -> None:
 def test_texts_of_the_company_are_shown_and_never_run(page: Page, text: str) -> None:
     assert "<script" not in text
     assert HOSTILE in page.text()
+
+
+def test_the_appendix_has_contracts_and_the_model_card(page: Page) -> None:
+    sections = [attrs["id"] for attrs in page.named("section")]
+    parts = ["quality", "contracts", "models", "model-card", "card-not-for", "definitions", "run"]
+    assert [name for name in sections if name in parts] == parts
+    assert {"customer_scores", "purchases", "customer-analytics"} <= set(page.texts["contracts"])
+    assert len(page.texts["card-not-for"]) > 5
 
 
 def test_it_is_far_below_five_megabytes(text: str) -> None:

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,9 @@ NEEDED = "CI_REQUIRES_BROWSER"
 
 def missing() -> str | None:
     """What keeps a browser from being started; None where nothing does."""
-    try:
-        import axe_playwright_python.sync_playwright
-        import playwright.sync_api  # noqa: F401
-    except ImportError as error:
-        return f"{error.name} is not installed"
+    for library in ("playwright", "axe_playwright_python"):
+        if find_spec(library) is None:
+            return f"{library} is not installed"
     return "there is no chromium on this machine" if CHROMIUM is None else None
 
 
@@ -55,7 +54,7 @@ def browser() -> Iterator[Any]:
 
 @contextmanager
 def dagster_pages(environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """Dagster's pages on a free port of this machine alone, over the record and warehouse that the environment names."""
+    """Dagster's pages on a free port of this machine alone, over the record and warehouse of an environment."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
