@@ -67,6 +67,8 @@ def photograph(page: Any, file: Path) -> None:
 def dagster(chromium: Any, address: str, out: Path) -> None:
     """The graph of all groups, an asset with its picture, and checks."""
     with opened(chromium, f"{address}/asset-groups", 1280, 560) as page:
+        page.get_by_text("Hide navigation").click()
+        page.reload()  # the graph takes the room it finds when it is drawn
         page.get_by_text("published", exact=True).first.wait_for()
         photographed(page, out / "dagster-graph.png")
     with opened(chromium, f"{address}/assets/scores/customer_days", 1280, 760) as page:
@@ -91,7 +93,7 @@ def report(chromium: Any, place: Place, out: Path) -> None:
         with opened(chromium, file.as_uri(), 1000, 1100) as page:
             photograph(page, out / f"report-desk.{language}.png")
         with opened(chromium, f"{file.as_uri()}#distribution", 390, 844) as page:
-            photograph(page, out / f"report-phone.{language}.png")
+            photographed(page, out / f"report-phone.{language}.png")
 
 
 def main(out: Path) -> None:
