@@ -29,7 +29,7 @@ FONTS = "DejaVu Sans, Verdana, Noto Sans CJK SC, Source Han Sans SC, PingFang SC
 """Wide fonts first: what has room in them has room in the reader's own font, in which the page draws."""
 
 _TAG, _OF_PARTS = re.compile(r"<[^>]*>"), re.compile(r' (?:role|aria-[a-z]+|class)="[^"]*"')
-"""What the drawing says of its parts: a screen reader would read each without a name; the whole has words of its own."""
+"""What the drawing says of its parts, which have no names to be read aloud; the whole has words of its own."""
 
 WIDE, NARROW = 640, 300
 """Widths of the plot, in pixels: one drawing for desks and paper, one that can be read on a phone."""
