@@ -51,7 +51,10 @@ def model_card(story: Story) -> Section:
         for kind in ("trust", "churn")
     )
     headers = tuple(story.say(key) for key in ("model", "version", "trained_as_of", "form"))
-    summaries = [card.SUMMARY[kind][at].format(horizon_days=run["horizon_days"]) for kind in ("trust", "churn")]
+    summaries = [
+        card.TITLES[kind][at] + card.COLON[at] + card.SUMMARY[kind][at].format(horizon_days=run["horizon_days"])
+        for kind in ("trust", "churn")
+    ]
     blocks: tuple[Block, ...] = (
         Table(story.say("model_card_caption"), headers, models, texts=4),
         *map(Paragraph, (*summaries, churn_basis(story).strip())),

@@ -137,7 +137,7 @@ def test_it_is_said_when_silence_can_begin_at_all(english: Page) -> None:
 def test_a_contract_says_how_many_of_its_rules_held(english: Page) -> None:
     texts = english.texts["contracts"]
     place = texts.index("purchases")
-    assert texts[place + 1 : place + 5] == ["a source", "order-management", "2", "1"]
+    assert texts[place + 1 : place + 5] == ["source", "order-management", "2", "1"]
 
 
 def test_a_company_of_one_customer_gets_sentences_instead_of_numbers(tmp_path: Path) -> None:
