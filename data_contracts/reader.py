@@ -10,14 +10,15 @@ its JSON schema decides; what the schema leaves open but this project needs is d
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
 import yaml
-from jsonschema import Draft201909Validator
-from jsonschema.exceptions import best_match
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from data_contracts.model import Contract, ContractError, Kind
@@ -51,6 +52,24 @@ class _UniqueKeys(yaml.CSafeLoader):
             if key in keys[:number]:
                 raise ContractError(f"line {node.value[number][0].start_mark.line + 1}: {key} is written twice")
         return cast("dict[object, object]", super().construct_mapping(node, deep))
+
+
+@contextmanager
+def _without_grammars() -> Iterator[None]:
+    """Let jsonschema be imported without the grammars of formats: they take a second, and no format is asked for."""
+    missing = "rfc3987_syntax" not in sys.modules
+    if missing:
+        sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # so that an import says it is not there
+    try:
+        yield
+    finally:
+        if missing:
+            del sys.modules["rfc3987_syntax"]
+
+
+with _without_grammars():
+    from jsonschema import Draft201909Validator
+    from jsonschema.exceptions import best_match
 
 
 @cache

@@ -18,6 +18,7 @@ from dagster_shared.error import SerializableErrorInfo
 from pipelines.errors import BusyError, UserError
 from pipelines.settings import Settings
 from pipelines.storage.disk_errors import disk_line, quiet_record
+from pipelines.storage.record_connections import record_kept_open
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _FOR_PEOPLE = (UserError.__name__, BusyError.__name__)
@@ -84,7 +85,7 @@ def run_job(
     run_id = run_id or new_run_id()
     follower = Follower(settings, on_step)
     try:
-        with at_root(), quiet_record(), DagsterInstance.get() as instance:
+        with at_root(), quiet_record(), record_kept_open(), DagsterInstance.get() as instance:
             instance.add_event_listener(run_id, follower)
             is_success = _execute(instance, job, as_of, run_id)
     except Exception as error:

@@ -14,6 +14,7 @@ from great_expectations.compatibility import pydantic
 from great_expectations.datasource.fluent import SQLDatasource
 from great_expectations.datasource.fluent.sql_datasource import QueryAsset, TableAsset
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations import UnexpectedRowsExpectation
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.pool import StaticPool
@@ -171,3 +172,13 @@ class DuckDBDatasource(SQLDatasource):
             self._execution_engine.close()
             self._execution_engine = None
         self._engine = None
+
+
+class BrokenRulesExpectation(UnexpectedRowsExpectation):
+    """Expects no row of a query that has a row for each broken rule, and shows them: they hold counts and no data."""
+
+    def _validate(
+        self, metrics: dict[str, Any], runtime_configuration: Any = None, execution_engine: Any = None
+    ) -> dict[str, Any]:
+        broken, count = metrics["unexpected_rows_query.table"], metrics["unexpected_rows_query.row_count"]
+        return {"success": count == 0, "result": {"observed_value": count, "details": {"unexpected_rows": broken}}}

@@ -127,7 +127,7 @@ def test_a_table_with_too_few_rows_fails(warehouse):
 def test_a_promise_that_cannot_be_looked_at_is_an_error_and_no_verdict(warehouse):
     put(warehouse, "churn", CHURN)
     rule = CrossRule("odd", "no_such_column > 0", ("kind",), "odd", "odd")
-    with pytest.raises(RuntimeError, match=r"raw\.churn: unexpected_rows_expectation could not be evaluated"):
+    with pytest.raises(RuntimeError, match=r"raw\.churn: broken_rules_expectation could not be evaluated"):
         verify(warehouse, dataclasses.replace(contract("churn"), rules=(rule,)), "raw")
     assert broken(verify(warehouse, contract("churn"), "raw")) == []
 
