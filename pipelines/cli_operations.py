@@ -1,4 +1,4 @@
-"""The commands of ``trust`` for whoever keeps the nights running: status, alerts, cleaning, backup, restore.
+"""The commands of ``trust`` for whoever keeps the nights running: status, doctor, alerts, cleaning, backup.
 
 Belongs here: arguments, and how results look in a terminal. Must not be here: what the commands do.
 Heavy libraries are imported inside the commands, so that help is quick.
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import JsonOption, WaitOption, WarehouseOption, warn
+from pipelines.cli_options import JsonOption, LandingOption, WaitOption, WarehouseOption, warn
 from pipelines.errors import UserError
 
 app = typer.Typer()
@@ -51,6 +51,22 @@ def status(
         message = stale_message(told.as_of, told.age_hours, told.max_age_hours, settings.warehouse)
         warn(alert_once(settings.warehouse, message))
     raise typer.Exit(1)
+
+
+@app.command()
+def doctor(landing: LandingOption = None, warehouse: WarehouseOption = None, as_json: JsonOption = False) -> None:
+    """Say what is wrong with this installation, and what to do; exit code 1 where a night would fail or has not come.
+
+    Reads only, and works while a night runs.
+
+    Example: trust doctor --landing landing --warehouse warehouse
+    """
+    from pipelines.operations.doctor import as_data, examine, is_well, render
+
+    found = examine(landing, warehouse)
+    print(json.dumps(as_data(found), ensure_ascii=False, indent=2) if as_json else render(found))
+    if not is_well(found):
+        raise typer.Exit(1)
 
 
 @app.command("alert-test")
