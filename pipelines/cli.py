@@ -26,6 +26,7 @@ from pipelines.cli_options import (
     warn,
 )
 from pipelines.cli_persons import app as persons
+from pipelines.cli_progress import shown_run
 from pipelines.errors import UserError
 from pipelines.storage.private_files import be_private
 
@@ -247,25 +248,23 @@ def _run(
 
 
 def _run_job(settings: "Settings", job: str, day: date, log: "Log", *, as_json: bool, quiet: bool) -> None:
-    from pipelines.bi.summary import render, summary
     from pipelines.night import new_run_id, run_job
     from pipelines.operations.run_telling import log_step, tell_outcome
-
-    is_shown = not (quiet or as_json)
-    if is_shown:
-        print(f"{'Training' if job == 'training' else 'Night'} of {day}", flush=True)
-
-    def follow(step: "Step") -> None:
-        log_step(log, step)
-        if is_shown:
-            _show(step)
 
     run_id = new_run_id()
     log = log.bound(run_id=run_id)
     log.info("start")
     began = time.monotonic()
-    outcome = run_job(settings, job, day, follow, run_id)
+    with shown_run(job, day, is_shown=not (quiet or as_json)) as shown:
+
+        def follow(step: "Step") -> None:
+            log_step(log, step)
+            shown.step(step)
+
+        outcome = run_job(settings, job, day, follow, run_id, shown.begin)
     problems = tell_outcome(log, settings, job, day, outcome, time.monotonic() - began)
+    from pipelines.bi.summary import render, summary
+
     told = summary(settings, job, day, outcome)
     if as_json:
         print(json.dumps(told, default=str, ensure_ascii=False, indent=2))
@@ -277,11 +276,6 @@ def _run_job(settings: "Settings", job: str, day: date, log: "Log", *, as_json: 
             print(f"error: {error}", file=sys.stderr)
     if not outcome.is_ok:
         raise typer.Exit(outcome.exit_code)
-
-
-def _show(step: "Step") -> None:
-    rows = "" if step.rows is None else f"{step.rows:>12,} rows"
-    print(f"  {step.name:<34}{rows:<18}{step.seconds:>7.1f} s", flush=True)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from dagster import DagsterEvent, DagsterEventType, DagsterInstance, EventLogEnt
 from dagster_shared.error import SerializableErrorInfo
 
 from pipelines.errors import BusyError, UserError
+from pipelines.operations.pace import WAREHOUSE_TAG, Pace, pace
 from pipelines.settings import Settings
 from pipelines.storage.disk_errors import disk_line, quiet_record
 from pipelines.storage.record_connections import record_kept_open
@@ -72,9 +73,16 @@ def new_run_id() -> str:
 
 
 def run_job(
-    settings: Settings, job: str, as_of: date, on_step: Callable[[Step], None], run_id: str | None = None
+    settings: Settings,
+    job: str,
+    as_of: date,
+    on_step: Callable[[Step], None],
+    run_id: str | None = None,
+    on_begin: Callable[[Pace], None] = lambda _: None,
 ) -> Outcome:
     """Run a job of the code location for one day, under an id of its own where none is given.
+
+    ``on_begin`` hears what lies ahead before the first step, ``on_step`` of each table that was made.
 
     Raises
     ------
@@ -87,7 +95,7 @@ def run_job(
     try:
         with at_root(), quiet_record(), record_kept_open(), DagsterInstance.get() as instance:
             instance.add_event_listener(run_id, follower)
-            is_success = _execute(instance, job, as_of, run_id)
+            is_success = _execute(instance, settings, job, as_of, run_id, on_begin)
     except Exception as error:
         # Dagster's own record cannot be written or read: there may be no run, and nothing in its events says so
         line = None if isinstance(error, UserError) else disk_line(error, settings)
@@ -97,17 +105,28 @@ def run_job(
     return follower.outcome(run_id, is_success=is_success)
 
 
-def _execute(instance: DagsterInstance, job: str, as_of: date, run_id: str) -> bool:
+def _execute(
+    instance: DagsterInstance,
+    settings: Settings,
+    job: str,
+    as_of: date,
+    run_id: str,
+    on_begin: Callable[[Pace], None],
+) -> bool:
     from pipelines.definitions import defs
     from pipelines.defs.jobs import REFIT
 
     definition = defs().resolve_job_def(job)
     _refuse_unknown_day(definition, as_of)
+    tables = tuple(".".join(key.path) for key in definition.asset_layer.executable_asset_keys)
+    warehouse = str(settings.warehouse)
+    on_begin(pace(instance, job, warehouse, tables))
     result = definition.execute_in_process(
         partition_key=as_of.isoformat(),
         instance=instance,
         raise_on_error=False,
         run_id=run_id,
+        tags={WAREHOUSE_TAG: warehouse},
         run_config={**(REFIT if job == "training" else {}), **_SILENT},
     )
     return result.success

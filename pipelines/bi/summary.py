@@ -48,20 +48,28 @@ def _night(settings: Settings, warehouse: Warehouse, as_of: date) -> dict[str, A
         select
             count(*),
             count(*) filter (trust_status = 'scored'),
+            count(*) filter (trust_status <> 'scored'),
             count(*) filter (churn_status = 'active'),
             count(*) filter (churn_status = 'lapsed'),
             count(*) filter (churn_status = 'churned'),
-            count(*) filter (churn_status = 'active' and churn_band in ('high', 'very_high'))
+            count(*) filter (churn_status = 'active' and churn_band = 'very_high'),
+            count(*) filter (churn_status = 'active' and churn_band = 'high'),
+            count(*) filter (churn_status = 'active' and churn_band = 'medium'),
+            count(*) filter (churn_status = 'active' and churn_band = 'low')
         from scores.customer_days where as_of = ? and not is_reconstructed
         """,
         (as_of,),
     )[0]
     labels = (
         "with enough evidence for trust",
+        "without enough evidence",
         "active",
         "lapsed",
         "churned",
-        "active, at high or very high risk",
+        "active, at very high risk",
+        "active, at high risk",
+        "active, at medium risk",
+        "active, at low risk",
     )
     headline = dict(zip(labels, counts[1:], strict=True))
     quarantined = "select coalesce(sum(rows_quarantined), 0)::bigint from meta.loads where load_date <= ?"

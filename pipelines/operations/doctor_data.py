@@ -18,7 +18,7 @@ from data_contracts import landing_contracts
 from pipelines.errors import UserError
 from pipelines.ingest.landing import listing, misnamed
 from pipelines.operations.alerting import AlertSettings
-from pipelines.operations.doctor import Diagnosis, Findings
+from pipelines.operations.doctor import Diagnosis, Findings, Level
 from pipelines.operations.status import agreed_age, status
 from pipelines.settings import Settings
 from pipelines.warehouse import FILE, DuckDBError, Warehouse
@@ -181,7 +181,7 @@ def backups(settings: Settings, now: datetime) -> Findings:
         yield Diagnosis("backup", "warning", f"there is no backup{gone}; make one with 'trust backup FOLDER'")
         return
     days = (now - max(there).replace(tzinfo=UTC)).days
-    level = "warning" if days > OLD_BACKUP_DAYS else "ok"
+    level: Level = "warning" if days > OLD_BACKUP_DAYS else "ok"
     advice = "; make one with 'trust backup FOLDER'" if days > OLD_BACKUP_DAYS else ""
     yield Diagnosis("backup", level, f"the newest is {days} days old{advice}")
 

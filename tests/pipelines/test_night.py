@@ -166,7 +166,8 @@ def test_a_refit_is_evaluated_beside_the_baselines(company: Path, copied: Path) 
 
 
 def test_a_customer_is_explained_in_both_languages(warehouse: Path) -> None:
-    customer = published(warehouse, "customer_scores", "customer_id")["customer_id"][0]
+    scores = published(warehouse, "customer_scores", "customer_id, churn_status")
+    customer = scores.filter(pl.col("churn_status") == "active")["customer_id"][0]
     english = trust("explain", customer, "--warehouse", warehouse).stdout
     chinese = trust("explain", customer, "--warehouse", warehouse, "--lang", "zh").stdout
     assert "Risk of being lost within 90 days" in english
