@@ -224,6 +224,14 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         )
         return TrustPosterior(*map(np.concatenate, zip(*parts, strict=True)))
 
+    def scores(self, X: Any) -> Floats:
+        """The 0–100 score of each customer alone, to the last bit that of :meth:`posterior`."""
+        likelihoods = self.likelihoods()
+        parts = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+            delayed(_score)(likelihoods, counts) for counts in self.chunks(X)
+        )
+        return np.concatenate(parts)
+
     def is_scored(self, reliability: Floats) -> npt.NDArray[np.bool_]:
         """Whether there is evidence enough to speak of a score, by ``minimum_reliability``."""
         return np.asarray(reliability) >= self.minimum_reliability
@@ -349,6 +357,11 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         return tags
+
+
+def _score(likelihoods: StreamLikelihoods, counts: Counts) -> Floats:
+    """Scores of one chunk of customers."""
+    return expectation(likelihoods.posterior(counts), PERCENTILE)
 
 
 def _summary(likelihoods: StreamLikelihoods, counts: Counts, tail: float) -> TrustPosterior:

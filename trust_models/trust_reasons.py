@@ -21,10 +21,14 @@ from joblib import Parallel, delayed
 
 from trust_models.streams import STREAMS
 from trust_models.trust import TrustEstimator
-from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, Counts, StreamLikelihoods, expectation
+from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, Counts, StreamLikelihoods
 from trust_models.trust_words import sentences
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+
+ROWS_AT_ONCE = 512
+"""Customers whose tables of products are held at once: few, so that they stay in the processor's cache."""
 
 SCALES = {"mean": GRID, "score": PERCENTILE}
 
@@ -49,11 +53,15 @@ def shapley_values(estimator: TrustEstimator, X: object, *, of: Literal["mean", 
     -------
     ndarray of shape (customers, streams)
     """
-    likelihoods = estimator.likelihoods()
+    likelihoods, counts = estimator.likelihoods(), estimator.counts(X)
+    groups = list(_alike(counts))
     parts = Parallel(n_jobs=estimator.n_jobs, require="sharedmem")(
-        delayed(_shares)(likelihoods, counts, SCALES[of]) for counts in estimator.chunks(X)
+        delayed(_shares)(likelihoods, counts, streams, rows, SCALES[of]) for streams, rows in groups
     )
-    return np.concatenate(parts)
+    shares = np.zeros_like(counts.successes)
+    for (streams, rows), part in zip(groups, parts, strict=True):
+        shares[np.ix_(rows, streams)] = part
+    return shares
 
 
 def reasons(
@@ -126,45 +134,54 @@ def _long_shares(evidence: pl.DataFrame, estimator: TrustEstimator) -> pl.LazyFr
     )
 
 
-def _shares(likelihoods: StreamLikelihoods, counts: Counts, scale: Floats) -> Floats:
-    """Shapley values (rows, streams) of a chunk: customers with trials in the same streams are computed together."""
+def _alike(counts: Counts) -> Iterator[tuple[Places, Places]]:
+    """Streams and rows of customers who have trials in just these streams, a bounded number of rows at a time."""
     has_trials = (counts.successes > 0) | (counts.failures > 0)
-    patterns, pattern = np.unique(has_trials, axis=0, return_inverse=True)
-    shares = np.zeros_like(counts.successes)
-    for index, active in enumerate(patterns):
-        streams = np.flatnonzero(active)
-        if not len(streams):
-            continue
-        rows = np.flatnonzero(pattern == index)
-        parts = [likelihoods.of(int(stream), *(side[rows, stream] for side in counts)) for stream in streams]
-        shares[np.ix_(rows, streams)] = _shapley(_subset_values(parts, scale))
-    return shares
+    pattern = has_trials @ (1 << np.arange(has_trials.shape[1]))
+    order = np.argsort(pattern, kind="stable")
+    patterns, starts = np.unique(pattern[order], return_index=True)
+    for rows in np.split(order, starts[1:]) if len(patterns) else ():
+        if len(streams := np.flatnonzero(has_trials[rows[0]])):
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                yield streams, rows[start : start + ROWS_AT_ONCE]
+
+
+def _shares(likelihoods: StreamLikelihoods, counts: Counts, streams: Places, rows: Places, scale: Floats) -> Floats:
+    """Shapley values (rows, streams) of customers with trials in just these streams."""
+    parts = [likelihoods.of(int(stream), *(side[rows, stream] for side in counts)) for stream in streams]
+    return _shapley(_subset_values(parts, scale))
 
 
 def _subset_values(parts: list[Floats], scale: Floats) -> Floats:
-    """Posterior expectation of the scale for each subset of streams: (2^k, rows); bit j of the index is stream j."""
+    """Posterior expectation of the scale for each subset of streams: (rows, 2^k); bit j of the index is stream j.
 
-    def visit(stream: int, subset: int, weights: Floats) -> Iterator[tuple[int, Floats]]:
-        if stream == len(parts):
-            yield subset, expectation(weights, scale) / weights.sum(axis=1)
-            return
-        yield from visit(stream + 1, subset, weights)
-        yield from visit(stream + 1, subset | 1 << stream, weights * parts[stream])
+    The weights of a subset are a product over its streams. Half of the streams make one table of products, the others
+    a second one: a subset is a row of each, and its sums over the grid are one element of a small matrix product, which
+    is the customer's own and the same in any batch.
+    """
+    half = len(parts) // 2
+    low, high = PRIOR * _products(parts[:half], len(parts[0])), _products(parts[half:], len(parts[0]))
+    mass = high @ low.transpose(0, 2, 1)
+    values: Floats = high @ (low * scale).transpose(0, 2, 1) / mass
+    return values.reshape(len(parts[0]), -1)
 
-    values = np.empty((2 ** len(parts), len(parts[0])))
-    for subset, value in visit(0, 0, np.broadcast_to(PRIOR, parts[0].shape)):
-        values[subset] = value
-    return values
+
+def _products(parts: list[Floats], rows: int) -> Floats:
+    """Product of the parts of each subset: (rows, 2^k, grid)."""
+    products = np.ones((rows, 1, len(PRIOR)))
+    for part in parts:
+        products = np.concatenate([products, products * part[:, None, :]], axis=1)
+    return products
 
 
 def _shapley(values: Floats) -> Floats:
-    """Shapley values (rows, k) of set values (2^k, rows)."""
-    players = int(math.log2(len(values)))
-    subsets = np.arange(len(values))
-    sizes = np.bitwise_count(subsets)
-    shares = np.zeros((values.shape[1], players))
+    """Shapley values (rows, k) of set values (rows, 2^k)."""
+    rows, players = len(values), int(math.log2(values.shape[1]))
+    others = np.bitwise_count(np.arange(2 ** (players - 1)))
+    weights = np.array([1.0 / (players * math.comb(players - 1, int(size))) for size in others])
+    shares = np.empty((rows, players))
     for player in range(players):
-        for subset in subsets[subsets & (1 << player) == 0]:
-            weight = 1.0 / (players * math.comb(players - 1, int(sizes[subset])))
-            shares[:, player] += weight * (values[subset | 1 << player] - values[subset])
+        pairs = values.reshape(rows, -1, 2, 1 << player)
+        gains = (pairs[:, :, 1] - pairs[:, :, 0]).reshape(rows, -1)
+        shares[:, player] = np.vecdot(gains, weights)
     return shares

@@ -98,7 +98,7 @@ def trust_profile(
         "trust_experience": None,
     }
     if experience_estimator.has_trials_.any():
-        scores["trust_experience"] = experience_estimator.posterior(rows).score
+        scores["trust_experience"] = experience_estimator.scores(rows)
     for name, opinion in by_dimension.items():
         scores[f"trust_{name}"] = None if opinion is None else opinion.score
     columns = [

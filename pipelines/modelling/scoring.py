@@ -144,8 +144,8 @@ def _reconstruct(warehouse: Warehouse, log: EventLog, day: date, settings: Scori
 def _customer_days(
     warehouse: Warehouse, as_of: date, models: ModelsInUse, trust: pl.DataFrame, risk: pl.DataFrame
 ) -> pl.DataFrame:
-    before = _profile(warehouse.table("features.evidence_before"), models).scores
-    change = before.select("customer_id", trust_score_before="trust_score")
+    before = warehouse.table("features.evidence_before")
+    change = before.select("customer_id").with_columns(trust_score_before=models.trust_estimator.scores(before))
     status = warehouse.table("features.customer_status")
     is_churned = pl.col("churn_status") == "churned"
     has_complaints = warehouse.value("select count(*) > 0 from staging.complaints where known_from <= ?", (as_of,))
