@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from trust_models.as_of import AsOf
@@ -28,7 +29,9 @@ __all__ = [
     "coverage",
     "evidence",
     "fit_rhythm",
+    "side_by_side",
     "statistics",
+    "tally",
     "trial_counts",
     "trials",
     "weighted",
@@ -140,6 +143,71 @@ def evidence(
     if customers is not None:
         sums = customers.select("customer_id").unique().join(sums, on="customer_id", how="left")
     return sums.with_columns(pl.col(columns).fill_null(0) / UNITS_PER_TRIAL).sort("customer_id")
+
+
+def tally(trials: pl.LazyFrame, *, as_of: AsOf, landmark: date, half_lives_days: Sequence[float]) -> pl.LazyFrame:
+    """Unfaded and faded counts of each customer and stream, all in one pass over the trials.
+
+    Parameters
+    ----------
+    trials : LazyFrame
+        [customer_id, stream, event_date, is_success], matured by the as-of day.
+    as_of : AsOf
+        The day D.
+    landmark : date
+        The landmark L; it cancels.
+    half_lives_days : sequence of float
+        The half-lives to fade with.
+
+    Returns
+    -------
+    LazyFrame
+        [customer_id, stream, trials, failures, r_<half-life>…, s_<half-life>…], one row a customer and stream with
+        trials; r and s in whole units (see :data:`UNITS_PER_TRIAL`), as :func:`evidence` sums them.
+    """
+    success, columns = pl.col("is_success"), {}
+    for half_life in dict.fromkeys(half_lives_days):
+        growth = (_rate(half_life) * (pl.col("event_date") - landmark).dt.total_days()).exp()
+        fade = math.exp(-_rate(half_life) * (as_of.day - landmark).days) * UNITS_PER_TRIAL
+        units = (growth * fade).round().cast(pl.Int64)
+        columns |= {f"r_{half_life}": pl.when(success).then(units), f"s_{half_life}": pl.when(~success).then(units)}
+    return (
+        trials.select("customer_id", "stream", "is_success", **columns)
+        .group_by("customer_id", "stream")
+        .agg(
+            pl.col(list(columns)).sum(),
+            trials=pl.len().cast(pl.Int64),
+            failures=(~success).sum().cast(pl.Int64),
+        )
+        .select("customer_id", "stream", "trials", "failures", *columns)
+    )
+
+
+def side_by_side(
+    tallied: pl.DataFrame, customers: pl.Series, *, half_life_days: float, streams: Sequence[str]
+) -> pl.DataFrame:
+    """The faded counts of a tally as :func:`evidence` has them: one row a customer, one column a side and stream.
+
+    Parameters
+    ----------
+    tallied : DataFrame
+        A :func:`tally`, collected.
+    customers : Series
+        Those who get a row, in this order.
+    half_life_days : float
+        One of the half-lives of the tally.
+    streams : sequence of str
+        The streams wanted, which give the order of the columns.
+    """
+    places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
+    rows = tallied.join(places, on="customer_id", how="inner")
+    of_stream = rows["stream"].cast(pl.Enum(streams)).to_physical().to_numpy()
+    columns = {}
+    for side in ("r", "s"):
+        wide = np.zeros((len(streams), len(customers)))
+        wide[of_stream, rows["place"].to_numpy()] = rows[f"{side}_{half_life_days}"].to_numpy() / UNITS_PER_TRIAL
+        columns |= {f"{side}_{stream}": values for stream, values in zip(streams, wide, strict=True)}
+    return pl.DataFrame({"customer_id": customers, **columns})
 
 
 def _rate(half_life_days: float) -> float:

@@ -15,7 +15,7 @@ import polars as pl
 
 from trust_models.as_of import AsOf, EventLog
 from trust_models.customer_status import customer_status
-from trust_models.evidence import evidence, trial_counts, weighted
+from trust_models.evidence import evidence, side_by_side, tally, weighted
 from trust_models.fairness import customer_groups
 from trust_models.feature_catalogue import FeatureSettings
 from trust_models.features import features
@@ -160,14 +160,23 @@ def take_evidence(
 ) -> EvidenceSnapshot:
     """Evidence as of a day, from the unmasked event log; ``whole`` is the log of all customers where ``log`` is not."""
     snapshot = take_trials(log, day, settings, rhythm, whole=whole)
-    counts = snapshot.counts(half_life_days=settings.trust_half_life_days)
-    for_features = snapshot.counts(half_life_days=settings.evidence.half_life_days)
-    counted = [
-        counts.join(customer_groups(snapshot.known), on="customer_id", how="left", maintain_order="left"),
-        trial_counts(snapshot.trials.lazy()),
+    half_lives = (settings.trust_half_life_days, settings.evidence.half_life_days)
+    found = snapshot.trials.lazy()
+    tallied = tally(found, as_of=snapshot.as_of, landmark=LANDMARK, half_lives_days=half_lives).collect()
+    groups = customer_groups(snapshot.known)
+    customers = snapshot.known.orders.select(pl.col("customer_id").unique()).collect()["customer_id"].sort()
+    faded = {
+        half_life: side_by_side(tallied, customers, half_life_days=half_life, streams=STREAMS)
+        for half_life in dict.fromkeys(half_lives)
+    }
+    trust, for_features = (faded[half_life] for half_life in half_lives)
+    return EvidenceSnapshot(
+        snapshot.as_of,
+        snapshot.known,
+        trust.lazy().join(groups, on="customer_id", how="left", maintain_order="left").collect(),
+        tallied.select("customer_id", "stream", "trials", "failures"),
         for_features,
-    ]
-    return EvidenceSnapshot(snapshot.as_of, snapshot.known, *pl.collect_all(counted))
+    )
 
 
 def take_features(snapshot: EvidenceSnapshot, settings: ScoringSettings) -> pl.DataFrame:

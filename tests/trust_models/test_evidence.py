@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from trust_models.as_of import AsOf
-from trust_models.evidence import evidence, statistics, trial_counts
+from trust_models.evidence import evidence, side_by_side, statistics, tally, trial_counts, weighted
 
 STREAMS = ("order_sound", "promise_kept")
 LANDMARK = date(2023, 1, 1)
@@ -115,3 +115,14 @@ def test_no_trials_leave_an_empty_frame_with_all_columns() -> None:
     result = faded(summed([]))
     assert result.is_empty()
     assert result.columns == ["customer_id", *(f"{side}_{stream}" for side in "rs" for stream in STREAMS)]
+
+
+@given(rows=trial_lists, half_life=st.sampled_from([30.0, 365.0, math.inf]))
+def test_a_tally_in_one_pass_holds_what_evidence_and_counts_say(rows: list[tuple], half_life: float) -> None:
+    customers = pl.Series("customer_id", ["ann", "bob", "cy", "eve"])
+    tallied = tally(frame(rows), as_of=DAY, landmark=LANDMARK, half_lives_days=(half_life, 90.0)).collect()
+    sums = weighted(frame(rows), landmark=LANDMARK, half_life_days=half_life)
+    told = faded(sums, half_life_days=half_life, customers=pl.LazyFrame({"customer_id": customers}))
+    assert side_by_side(tallied, customers, half_life_days=half_life, streams=STREAMS).equals(told)
+    counted = tallied.select("customer_id", "stream", "trials", "failures")
+    assert sorted(counted.rows()) == sorted(trial_counts(frame(rows)).collect().rows())
