@@ -38,6 +38,7 @@ _ORDER: tuple[str, ...] = (
     "fx_rates",
 )
 _ORDER += ("customer_scores", "customer_scores_history", "customer_reasons", "customer_dimensions")
+_ORDER += ("trust_changes",)
 _ORDER += ("retention_worklist", "segment_summary", "dimension_summary", "trust_trend", "trust_losses")
 _ORDER += ("complaint_summary", "repurchase_summary")
 _ORDER += ("churn_monthly", "churn_cohorts", "churn_survival", "churn_precursors")

@@ -84,6 +84,13 @@ class ScoreSettings(Settings):
     drift_limits: DriftLimits
 
 
+class ChangeSettings(Settings):
+    """From where on a change of trust is more than noise."""
+
+    least_change: Annotated[float, Field(gt=0, le=100)]
+    noise_quantile: Annotated[float, Field(ge=0, le=1)]
+
+
 class SegmentSettings(Settings):
     """How small a group may be and still be shown."""
 
@@ -112,6 +119,7 @@ _SETTINGS: Mapping[str, type[Settings]] = MappingProxyType(
         "complaints": ComplaintSettings,
         "churn": ChurnSettings,
         "customer_scores": ScoreSettings,
+        "trust_changes": ChangeSettings,
         "segment_summary": SegmentSettings,
         "retention_worklist": WorklistSettings,
         "churn_precursors": PrecursorSettings,

@@ -56,8 +56,7 @@ def staged_as_of(warehouse: Warehouse, day: date) -> Iterator[None]:
     Later rows of a source are known from their delivery day and masked anyway. Only the first delivery of a source
     speaks of days before it: where one came in between, staging is made anew without it.
     """
-    until = staged_until(warehouse)
-    came_later = any(day < first <= until for first in _first_deliveries(warehouse))
+    until, came_later = staged_until(warehouse), spoke_otherwise(warehouse, day)
     if came_later:
         _stage_all(warehouse, day)
     try:
@@ -65,6 +64,12 @@ def staged_as_of(warehouse: Warehouse, day: date) -> Iterator[None]:
     finally:
         if came_later:
             _stage_all(warehouse, until)
+
+
+def spoke_otherwise(warehouse: Warehouse, day: date) -> bool:
+    """Whether staging of an earlier day spoke otherwise of the days until then: a source came in between."""
+    until = staged_until(warehouse)
+    return any(day < first <= until for first in _first_deliveries(warehouse))
 
 
 def _stage_all(warehouse: Warehouse, until: date) -> None:

@@ -91,6 +91,8 @@ class EvidenceSnapshot:
         customer_id, stream, trials, failures: unfaded, for words.
     feature_evidence : DataFrame
         customer_id, r_<stream>…, s_<stream>…, faded as the churn features have it.
+    trials : DataFrame
+        customer_id, stream, event_date, is_success; one row a trial.
     """
 
     as_of: AsOf
@@ -98,6 +100,7 @@ class EvidenceSnapshot:
     evidence: pl.DataFrame
     counts: pl.DataFrame
     feature_evidence: pl.DataFrame
+    trials: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ def take_evidence(
         trust.lazy().join(groups, on="customer_id", how="left", maintain_order="left").collect(),
         tallied.select("customer_id", "stream", "trials", "failures"),
         for_features,
+        snapshot.trials,
     )
 
 

@@ -11,7 +11,7 @@ Shapley, L. S. (1953). A value for n-person games. Contributions to the Theory o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -149,24 +149,28 @@ def _alike(counts: Counts) -> Iterator[tuple[Places, Places]]:
 def _shares(likelihoods: StreamLikelihoods, counts: Counts, streams: Places, rows: Places, scale: Floats) -> Floats:
     """Shapley values (rows, streams) of customers with trials in just these streams."""
     parts = [likelihoods.of(int(stream), *(side[rows, stream] for side in counts)) for stream in streams]
-    return _shapley(_subset_values(parts, scale))
+    return shapley(subset_values(parts, scale))
 
 
-def _subset_values(parts: list[Floats], scale: Floats) -> Floats:
+def subset_values(parts: Sequence[Floats], scale: Floats, start: Floats = PRIOR) -> Floats:
     """Posterior expectation of the scale for each subset of streams: (rows, 2^k); bit j of the index is stream j.
+
+    ``parts`` are what each stream multiplies the weights by, (rows, grid); ``start`` are the weights without any of
+    them, by default the prior.
 
     The weights of a subset are a product over its streams. Half of the streams make one table of products, the others
     a second one: a subset is a row of each, and its sums over the grid are one element of a small matrix product, which
     is the customer's own and the same in any batch.
     """
     half = len(parts) // 2
-    low, high = PRIOR * _products(parts[:half], len(parts[0])), _products(parts[half:], len(parts[0]))
+    low, high = (_products(side, len(parts[0])) for side in (parts[:half], parts[half:]))
+    low = np.atleast_2d(start)[:, None, :] * low
     mass = high @ low.transpose(0, 2, 1)
     values: Floats = high @ (low * scale).transpose(0, 2, 1) / mass
     return values.reshape(len(parts[0]), -1)
 
 
-def _products(parts: list[Floats], rows: int) -> Floats:
+def _products(parts: Sequence[Floats], rows: int) -> Floats:
     """Product of the parts of each subset: (rows, 2^k, grid)."""
     products = np.ones((rows, 1, len(PRIOR)))
     for part in parts:
@@ -174,7 +178,7 @@ def _products(parts: list[Floats], rows: int) -> Floats:
     return products
 
 
-def _shapley(values: Floats) -> Floats:
+def shapley(values: Floats) -> Floats:
     """Shapley values (rows, k) of set values (rows, 2^k)."""
     rows, players = len(values), int(math.log2(values.shape[1]))
     others = np.bitwise_count(np.arange(2 ** (players - 1)))

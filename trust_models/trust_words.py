@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from trust_models.streams import STREAMS
+from trust_models.streams import QUESTIONED_DIMENSIONS, STREAMS
 
 
 class Words(NamedTuple):
@@ -52,8 +52,8 @@ ENGLISH = {
     "came_back": Words(
         "order",
         "orders",
-        "failed to bring the customer back in the usual time",
-        "brought the customer back in the usual time",
+        "brought no further order in the usual time",
+        "brought a further order in the usual time",
     ),
     "came_back_after_failure": Words(
         "bad experience",
@@ -80,6 +80,10 @@ CHINESE = {
 }
 
 
+QUIET_STREAMS = ("order_sound", *(f"order_unquestioned_{dimension}" for dimension in QUESTIONED_DIMENSIONS))
+"""Streams that go well where nothing happens: of many trials, people say that none of them failed."""
+
+
 def sentences() -> tuple[pl.Expr, pl.Expr]:
     """English and Chinese sentence of a reason, from the columns driver, contribution, trials and failures.
 
@@ -88,31 +92,40 @@ def sentences() -> tuple[pl.Expr, pl.Expr]:
     contribution = pl.col("contribution")
     speaks_of_failures = (pl.col("failures") > 0) & ((contribution < 0) | (pl.col("failures") == pl.col("trials")))
     told = pl.when(speaks_of_failures).then(pl.col("failures")).otherwise(pl.col("trials") - pl.col("failures"))
+    is_none = ~speaks_of_failures & (pl.col("failures") == 0) & pl.col("driver").cast(pl.String).is_in(QUIET_STREAMS)
     english = pl.concat_str(
-        _english_subject(told), _predicate(ENGLISH, speaks_of_failures), _english_effect(), separator=" "
+        pl.when(is_none & (pl.col("trials") == 2))
+        .then(pl.format("Neither of the 2 {} {}", _word(ENGLISH, "many"), _word(ENGLISH, "failed")))
+        .when(is_none & (pl.col("trials") > 2))
+        .then(pl.format("None of the {} {} {}", "trials", _word(ENGLISH, "many"), _word(ENGLISH, "failed")))
+        .otherwise(pl.format("{} {}", _english_subject(told), _predicate(ENGLISH, speaks_of_failures))),
+        _english_effect(),
+        separator=" ",
     )
     chinese = pl.concat_str(_chinese_subject(told), _predicate(CHINESE, speaks_of_failures), _chinese_effect())
     return english, chinese
 
 
 def _english_subject(told: pl.Expr) -> pl.Expr:
-    """“the only order”, “all 7 orders”, “2 of 7 orders”."""
+    """“The only order”, “All 7 orders”, “2 of 7 orders”."""
     trials, many = pl.col("trials"), _word(ENGLISH, "many")
     return (
         pl.when(trials == 1)
-        .then(pl.format("the only {}", _word(ENGLISH, "one")))
+        .then(pl.format("The only {}", _word(ENGLISH, "one")))
+        .when((told == trials) & (trials == 2))
+        .then(pl.format("Both {}", many))
         .when(told == trials)
-        .then(pl.format("all {} {}", trials, many))
+        .then(pl.format("All {} {}", trials, many))
         .otherwise(pl.format("{} of {} {}", told, trials, many))
     )
 
 
 def _chinese_subject(told: pl.Expr) -> pl.Expr:
-    """“唯一 1 个订单”, “全部 7 个订单”, “7 个订单中有 2 个”; the classifier is the first character of the noun."""
+    """“仅有的 1 个订单”, “全部 7 个订单”, “7 个订单中有 2 个”; the classifier is the first character of the noun."""
     trials, noun = pl.col("trials"), _word(CHINESE, "many")
     return (
         pl.when(trials == 1)
-        .then(pl.format("唯一 1 {}", noun))
+        .then(pl.format("仅有的 1 {}", noun))
         .when(told == trials)
         .then(pl.format("全部 {} {}均", trials, noun))
         .otherwise(pl.format("{} {}中有 {} {}", trials, noun, told, noun.str.slice(0, 1)))
@@ -130,14 +143,14 @@ def _word(language: dict[str, Words], kind: str) -> pl.Expr:
 
 
 def _english_effect() -> pl.Expr:
-    return pl.format("({})", _signed())
+    return pl.format("({})", signed())
 
 
 def _chinese_effect() -> pl.Expr:
-    return pl.format("（{}）", _signed())
+    return pl.format("（{}）", signed())
 
 
-def _signed() -> pl.Expr:
+def signed() -> pl.Expr:
     """Contribution with its sign and one decimal: “+6.1”, “−6.1”, “±0.0”."""
     tenths = (pl.col("contribution") * 10.0).round().cast(pl.Int64)
     sign = pl.when(tenths > 0).then(pl.lit("+")).when(tenths < 0).then(pl.lit("−")).otherwise(pl.lit("±"))

@@ -73,8 +73,10 @@ def _night(settings: Settings, warehouse: Warehouse, as_of: date) -> dict[str, A
     )
     headline = dict(zip(labels, counts[1:], strict=True))
     quarantined = "select coalesce(sum(rows_quarantined), 0)::bigint from meta.loads where load_date <= ?"
-    headline["rows in quarantine"] = warehouse.value(quarantined, (as_of,))
     night = warehouse.frame(f"select * from scores.nights where as_of = date '{as_of}'").row(0, named=True)
+    headline["trust up since the day before"] = night["customers_moved_up"]
+    headline["trust down since the day before"] = night["customers_moved_down"]
+    headline["rows in quarantine"] = warehouse.value(quarantined, (as_of,))
     return {
         "customers": counts[0],
         "headline": headline,

@@ -25,6 +25,8 @@ Results = Iterator[dg.MaterializeResult[None]]
 FEATURES = {
     "evidence": "What the trials add up to as of the day: one row per customer.",
     "evidence_before": "The same thirty days earlier, for the change of the score: one row per customer.",
+    "day_before": "What was known the day before of those of whom more is known now, and of some others.",
+    "trial_changes": "What became of trials since the day before: one row per customer and stream.",
     "trial_counts": "Trials and failures as they were, for words: one row per customer and stream.",
     "trial_outcomes": "Trials and failures by product category and channel, one row per stream and pair of them.",
     "customer_features": "What the churn model reads as of the day: one row per customer.",
@@ -34,6 +36,7 @@ SCORES = {
     "customer_days": "Trust and churn scores, every night kept: one row per customer and as-of day.",
     "reasons": "Why: one row per customer, score and rank, of the newest night.",
     "dimensions": "Trust by dimension, with the opinion behind it: one row per customer and dimension, newest night.",
+    "changes": "What moved trust since the day before: one row per customer moved and driver, newest night.",
     "nights": "What was scored when, with which models: one row per as-of day.",
 }
 

@@ -22,9 +22,18 @@ from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
 from trust_models.churn import ChurnTraining
 from trust_models.churn_model import ChurnModel
+from trust_models.day_before import TrustModel
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import ScoringSettings
-from trust_models.training import TrustTraining, champion_days, fit_churn, fit_trust, log_loss_of, newest_matured
+from trust_models.training import (
+    TrustTraining,
+    champion_days,
+    fit_churn,
+    fit_trust,
+    log_loss_of,
+    newest_matured,
+    training_day,
+)
 from trust_models.trust import TrustEstimator
 
 
@@ -59,6 +68,10 @@ class ModelsInUse:
     def settings(self, settings: ScoringSettings) -> ScoringSettings:
         """The settings with the half-life that came with the trust model."""
         return refitting.settings_of(self.trust.card, settings)
+
+    def trust_model(self, settings: ScoringSettings) -> TrustModel:
+        """The trust model and how it reads the log."""
+        return TrustModel(self.trust_estimator, self.settings(settings), self.rhythm)
 
 
 @dataclass(frozen=True)
@@ -140,6 +153,29 @@ def in_use(warehouse: Warehouse, night: date) -> ModelsInUse:
         load(warehouse, churn),
         refitting.rhythm_of(trust.card),
     )
+
+
+def trust_before(warehouse: Warehouse, night: date, models: ModelsInUse) -> TrustModel:
+    """The trust model of the night before, which is that of the night unless there was a training in between.
+
+    Where that night was never run, its model is fitted as it would have been: so what changed since depends on what was
+    delivered, and not on which nights are run.
+    """
+    settings, day, first = scoring_settings(warehouse.settings), night - timedelta(days=1), _first_known(warehouse)
+    trained = training_day(day, first)
+    found = newest(warehouse, "trust", day, since=trained)
+    if day < first or (found is not None and found.version == models.trust.version):
+        return models.trust_model(settings)
+    if found is not None:
+        trained = found.trained_as_of
+        try:
+            read = refitting.settings_of(found.card, settings), refitting.rhythm_of(found.card)
+            return TrustModel(load(warehouse, found), *read)
+        except UserError:  # it can no longer be read: the same fit gives the same model
+            pass
+    with staged_as_of(warehouse, view_day(warehouse, trained)):
+        fitted = fit_trust(event_log(warehouse), trained, settings)
+    return TrustModel(fitted.estimators.trust, fitted.settings, fitted.rhythm)
 
 
 def train(warehouse: Warehouse, day: date, *, is_refit: bool = False) -> Training:

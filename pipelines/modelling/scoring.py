@@ -14,15 +14,17 @@ from pipelines.errors import UserError
 from pipelines.ingest.deliveries import fingerprint, view_day
 from pipelines.modelling.actions import actions
 from pipelines.modelling.model_store import Registered, is_fresh, of_version
-from pipelines.modelling.models import ModelsInUse
-from pipelines.modelling.scoring_settings import band_limits, scoring_settings
-from pipelines.staging import event_log, reporting_currency, staged_as_of
+from pipelines.modelling.models import ModelsInUse, trust_before
+from pipelines.modelling.scoring_settings import band_limits, change_settings, scoring_settings
+from pipelines.staging import event_log, reporting_currency, spoke_otherwise, staged_as_of
 from pipelines.warehouse import Warehouse, __version__
 from trust_models.as_of import EventLog
 from trust_models.churn_model import risk_band
+from trust_models.day_before import DayBefore, take_day_before
 from trust_models.labels import snapshot_days
-from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
+from trust_models.snapshot import EvidenceSnapshot, ScoringSettings, take_evidence, take_features, take_status
 from trust_models.trial_outcomes import trial_outcomes
+from trust_models.trust_changes import TrustChanges, trust_changes
 from trust_models.trust_reasons import reasons as trust_reasons
 from trust_models.trust_scores import TrustProfile, trust_profile
 
@@ -38,9 +40,12 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dic
     log = event_log(warehouse)
     snapshot = take_evidence(log, as_of, settings, models.rhythm)
     before = take_evidence(log, as_of - timedelta(days=CHANGE_DAYS), settings, models.rhythm)
+    day_before = _day_before(warehouse, log, snapshot, models)
     tables = {
         "evidence": snapshot.evidence,
         "evidence_before": before.evidence,
+        "day_before": day_before.evidence,
+        "trial_changes": day_before.changed.with_columns(pl.col("stream").cast(pl.String)),
         "trial_counts": snapshot.counts.with_columns(pl.col("stream").cast(pl.String)),
         "trial_outcomes": trial_outcomes(snapshot.known, as_of=snapshot.as_of, settings=settings.evidence),
         "customer_features": take_features(snapshot, settings),
@@ -51,6 +56,20 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dic
     return {name: len(frame) for name, frame in tables.items()}
 
 
+def _day_before(warehouse: Warehouse, log: EventLog, snapshot: EvidenceSnapshot, models: ModelsInUse) -> DayBefore:
+    """What was known the day before of those of whom more is known now, as the models of either night read it."""
+    now, then = (
+        models.trust_model(scoring_settings(warehouse.settings)),
+        trust_before(warehouse, snapshot.as_of.day, models),
+    )
+    day = view_day(warehouse, snapshot.as_of.day - timedelta(days=1))
+    if not spoke_otherwise(warehouse, day):
+        return take_day_before(log, snapshot, now, then)
+    with staged_as_of(warehouse, day):
+        log_before = event_log(warehouse)
+    return take_day_before(log, snapshot, now, then, log_before=log_before)
+
+
 def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -> dict[str, int]:
     """Score every customer of the snapshot of a day; returns the rows of each ``scores`` table."""
     profile = _profile(warehouse.table("features.evidence"), models)
@@ -58,7 +77,9 @@ def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -
     days = _customer_days(warehouse, as_of, models, profile.scores, risk)
     reasons = _reasons(warehouse, as_of, models, churn_reasons)
     dimensions = profile.opinions.with_columns(as_of=pl.lit(as_of))
-    night = _night(warehouse, as_of, models, days, run_id)
+    changes = _changes(warehouse, models, profile.scores)
+    told = changes.rows.with_columns(as_of=pl.lit(as_of), compared_with=pl.lit(as_of - timedelta(days=1)))
+    night = _night(warehouse, as_of, models, days, changes, run_id)
     # as a whole: reasons of one day never stand beside scores of another, not even after a kill
     with warehouse.transaction():
         warehouse.replace_part("scores.customer_days", days, "as_of = ? and not is_reconstructed", (as_of,))
@@ -66,10 +87,12 @@ def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -
         if as_of == warehouse.value("select max(as_of) from scores.nights"):
             warehouse.replace("scores.reasons", reasons)
             warehouse.replace("scores.dimensions", dimensions)
+            warehouse.replace("scores.changes", told)
             warehouse.replace("scores.trial_counts", warehouse.table("features.trial_counts"))
             warehouse.replace("scores.trial_outcomes", warehouse.table("features.trial_outcomes"))
             warehouse.replace("meta.actions", actions())
-    return {"customer_days": len(days), "reasons": len(reasons), "dimensions": len(dimensions), "nights": 1}
+    rows = {"customer_days": days, "reasons": reasons, "dimensions": dimensions, "changes": told, "nights": night}
+    return {name: len(frame) for name, frame in rows.items()}
 
 
 def reconstruct_history(warehouse: Warehouse, models: ModelsInUse, *, is_retrained: bool = True) -> int:
@@ -195,7 +218,22 @@ def _reasons(warehouse: Warehouse, as_of: date, models: ModelsInUse, churn_reaso
     ).select("customer_id", "as_of", "score", "rank", "driver", "contribution", "text_en", "text_zh")
 
 
-def _night(warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, run_id: str) -> pl.DataFrame:
+def _changes(warehouse: Warehouse, models: ModelsInUse, scores: pl.DataFrame) -> TrustChanges:
+    """Whose score moved by more than the noise since the day before, and what moved it."""
+    day_before = DayBefore(warehouse.table("features.day_before"), warehouse.table("features.trial_changes"))
+    return trust_changes(
+        day_before,
+        warehouse.table("features.evidence"),
+        scores,
+        models.trust_estimator,
+        half_life_days=models.settings(scoring_settings(warehouse.settings)).trust_half_life_days,
+        settings=change_settings(),
+    )
+
+
+def _night(
+    warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.DataFrame, changes: TrustChanges, run_id: str
+) -> pl.DataFrame:
     """One row: what was scored, when, with which models and settings."""
     notes = [*gaps(warehouse, as_of), *models.churn.card["notes"]]
     return pl.DataFrame(
@@ -211,6 +249,9 @@ def _night(warehouse: Warehouse, as_of: date, models: ModelsInUse, days: pl.Data
             "label_definition": [models.churn.card["definition"]],
             "customers": [len(days)],
             "customers_with_evidence": [int((days["trust_status"] == "scored").sum())],
+            "customers_moved_up": [changes.up],
+            "customers_moved_down": [changes.down],
+            "trust_change_limit": [changes.limit],
             "trust_model_version": [models.trust.version],
             "churn_model_version": [models.churn.version],
             "notes_en": ["; ".join(english for english, _ in notes) or None],

@@ -9,6 +9,7 @@ from data_contracts import contract
 from pipelines.settings import Settings
 from trust_models.snapshot import ScoringSettings
 from trust_models.trials import EvidenceSettings
+from trust_models.trust_changes import ChangeSettings
 
 
 def scoring_settings(settings: Settings) -> ScoringSettings:
@@ -37,3 +38,9 @@ def band_limits() -> tuple[float, float, float]:
     """Risks from which the churn band is medium, high and very high."""
     bands: Any = contract("customer_scores").settings["churn_bands"]
     return bands["medium"], bands["high"], bands["very_high"]
+
+
+def change_settings() -> ChangeSettings:
+    """From where on a change of trust is more than noise."""
+    changes: dict[str, Any] = dict(contract("trust_changes").settings)
+    return ChangeSettings(float(changes["least_change"]), float(changes["noise_quantile"]))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pipelines.bi.published import published
 from pipelines.errors import UserError
-from pipelines.report import churn, complaints, groups, losses, measures, method, overview, scores
+from pipelines.report import changes, churn, complaints, groups, losses, measures, method, overview, scores
 from pipelines.report.appendix import appendix
 from pipelines.report.blocks import Section
 from pipelines.report.facts import Facts
@@ -75,6 +75,7 @@ def sections(story: Story) -> tuple[Section, ...]:
     analysis = (
         scores.distribution(story),
         scores.trend(story),
+        changes.changes(story),
         scores.dimensions(story),
         groups.groups(story),
         groups.products(story),

@@ -62,6 +62,13 @@ NAMES: Mapping[str, Mapping[str, Texts]] = MappingProxyType(
             }
         ),
         "churn": _frozen({"declared": ("Left on record", "有流失记录"), "silent": ("Fell silent", "陷入沉默")}),
+        "mover": _frozen(
+            {
+                "groups": ("Another group of the customer", "客户所属群体改变"),
+                "refit": ("Refit of the trust model", "信任模型重新拟合"),
+                "fading": ("Older experiences count less", "较早的经历分量减轻"),
+            }
+        ),
         "stream": _frozen(
             {
                 "order_sound": ("Orders without fault", "订单无质量问题"),

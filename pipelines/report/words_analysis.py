@@ -3,6 +3,8 @@
 Belongs here: headings, sentences, labels of these parts. Must not be here: the frame and the summary (see ``words``).
 """
 
+from pipelines.report.words_changes import CHANGES
+
 GROUPS = {
     "groups": ("Differences between groups", "群体差异"),
     "no_groups": (
@@ -342,4 +344,4 @@ APPENDIX = {
     "meaning": ("Meaning", "含义"),
 }
 
-ANALYSIS = GROUPS | COMPLAINTS | CHURN | LOSSES | MEASURES | APPENDIX
+ANALYSIS = CHANGES | GROUPS | COMPLAINTS | CHURN | LOSSES | MEASURES | APPENDIX

@@ -73,5 +73,19 @@ def _erasure_and_deliveries(warehouse: Warehouse) -> None:
         )
 
 
-STEPS: Mapping[int, Callable[[Warehouse], None]] = {2: _erasure_and_deliveries}
+def _changes(warehouse: Warehouse) -> None:
+    """Version 3: a night says whose trust moved since the day before, and what moved it."""
+    if warehouse.has_table("scores.nights"):
+        for column in ("customers_moved_up bigint", "customers_moved_down bigint", "trust_change_limit double"):
+            warehouse.run(f"alter table scores.nights add column {column}")
+        # filled by the next night; a night of an older day leaves it, and what is published, as they are
+        warehouse.run(
+            "create table if not exists scores.changes"
+            " (customer_id varchar, trust_score_before double, trust_score double, trust_change double,"
+            " trust_status_before varchar, trust_status varchar, rank bigint, driver varchar, contribution double,"
+            " text_en varchar, text_zh varchar, as_of date, compared_with date)"
+        )
+
+
+STEPS: Mapping[int, Callable[[Warehouse], None]] = {2: _erasure_and_deliveries, 3: _changes}
 """What makes a warehouse of version N of one of version N - 1."""

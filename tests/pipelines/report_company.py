@@ -79,6 +79,12 @@ def scores(number: int, **values: Any) -> dict[str, Any]:
     return told | values
 
 
+def change(number: int, **values: Any) -> dict[str, Any]:
+    moved = {"trust_score_before": 50.0, "trust_score": 50.0 + 6.1 * (-1 if number else 1)}
+    moved |= {"trust_change": 6.1 * (-1 if number else 1), "compared_with": date(2024, 3, 30)}
+    return {"customer_id": f"SECRET{number:05}"} | moved | values
+
+
 def group(by: str, value: str, mean: float | None, customers: int = 40) -> dict[str, Any]:
     is_few = mean is None
     spread = {} if mean is None else {"trust_score_low": mean - 1, "trust_score_high": mean + 1}
@@ -120,7 +126,17 @@ def company() -> Tables:
         row |= {"is_holdout": number % 10 == 9, "expected_loss": 100.0, "value_at_stake": 400.0, "churn_risk": 0.25}
         row |= {"recommended_action": "Call", "recommended_action_zh": "致电"} if number else {}
     return {
-        "run_info": [RUN | {"customers": 40, "customers_with_evidence": 30, "rows_read": 1234, "rows_accepted": 1230}],
+        "run_info": [
+            RUN
+            | {"customers": 40, "customers_with_evidence": 30, "rows_read": 1234, "rows_accepted": 1230}
+            | {"customers_moved_up": 1, "customers_moved_down": 24, "trust_change_limit": 3.1}
+        ],
+        "trust_changes": [
+            change(n, rank=rank, driver=driver, contribution=points)
+            for n in range(25)
+            for rank, driver, points in ((1, "promise_kept", -6.1 if n else 6.1), (2, "refit", 0.4))
+            if n < 4 or rank == 1
+        ],
         "customer_scores": [scores(n, trust_status="scored" if n < 30 else "insufficient_evidence") for n in range(40)],
         "segment_summary": [
             group("all", "all", 50.0),

@@ -209,6 +209,7 @@ TABLES = {
     "scores.nights": "* exclude (run_id, scored_at)",
     "scores.reasons": "*",
     "scores.dimensions": "*",
+    "scores.changes": "*",
     "scores.trial_counts": "*",
     "meta.models": "kind, version, trained_as_of, is_promoted",
     "meta.model_evaluations": "*",

@@ -78,7 +78,14 @@ def test_every_customer_with_a_purchase_by_the_day_is_scored_once(company: Path,
 
 
 def test_the_same_day_again_gives_the_same_bytes(company: Path, copied: Path, tmp_path: Path) -> None:
-    tables = ("customer_scores", "customer_scores_history", "customer_reasons", "segment_summary", "data_quality")
+    tables = (
+        "customer_scores",
+        "customer_scores_history",
+        "customer_reasons",
+        "trust_changes",
+        "segment_summary",
+        "data_quality",
+    )
     before = {table: parquet_bytes(copied, table, tmp_path) for table in tables}
     night(company / "landing", copied, LAST)
     assert {table: parquet_bytes(copied, table, tmp_path) for table in tables} == before
@@ -88,7 +95,7 @@ def test_nights_in_another_order_give_the_same_scores(company: Path, warehouse: 
     other = tmp_path / "warehouse"
     night(company / "landing", other, LAST)
     night(company / "landing", other, EARLIER)
-    for table in ("customer_scores", "customer_scores_history", "customer_reasons"):
+    for table in ("customer_scores", "customer_scores_history", "customer_reasons", "trust_changes"):
         assert published(other, table).equals(published(warehouse, table)), table
 
 
@@ -100,6 +107,28 @@ def test_every_customer_has_an_opinion_on_each_dimension_that_the_data_speak_of(
     assert opinions.select((pl.sum_horizontal("belief", "disbelief", "uncertainty") - 1).abs().max()).item() < 1e-9
     expected = 100 * (pl.col("belief") + pl.col("base_rate") * pl.col("uncertainty"))
     assert opinions.select((pl.col("score") - expected).abs().max()).item() <= 0.05 + 1e-9
+
+
+def test_what_changed_adds_up_and_is_told_of_those_whose_scores_are_published(warehouse: Path) -> None:
+    changes, scores = published(warehouse, "trust_changes"), published(warehouse, "customer_scores")
+    own = changes.group_by("customer_id").agg(
+        pl.col("contribution").sum(), pl.col("trust_change", "trust_score", "trust_score_before").first()
+    )
+    assert len(own) > 0
+    assert (own["contribution"] - own["trust_change"]).abs().max() < 1e-9
+    both = own.join(scores.select("customer_id", "trust_score"), on="customer_id", suffix="_published")
+    assert len(both) == len(own)
+    assert (both["trust_score"] == both["trust_score_published"]).all()
+    run = published(warehouse, "run_info").row(0, named=True)
+    assert (run["customers_moved_up"], run["customers_moved_down"]) == (
+        (own["trust_change"] > 0).sum(), (own["trust_change"] < 0).sum()
+    )  # fmt: skip
+    assert (own["trust_change"].abs() >= run["trust_change_limit"] - 1e-9).all()
+    assert (
+        changes.select((pl.col("text_en").str.extract(r"\((.)\d") == "+") == (pl.col("contribution") > 0))
+        .to_series()
+        .all()
+    )
 
 
 def test_a_refit_says_how_far_scores_moved(warehouse: Path) -> None:
@@ -172,6 +201,8 @@ def test_a_customer_is_explained_in_both_languages(warehouse: Path) -> None:
     chinese = trust("explain", customer, "--warehouse", warehouse, "--lang", "zh").stdout
     assert "Risk of being lost within 90 days" in english
     assert "90 天内流失的风险" in chinese
+    moved = published(warehouse, "trust_changes").row(0, named=True)
+    assert moved["text_en"] in trust("explain", moved["customer_id"], "--warehouse", warehouse).stdout
     told = json.loads(trust("explain", customer, "--warehouse", warehouse, "--json").stdout)
     assert told["scores"]["customer_id"] == customer
 

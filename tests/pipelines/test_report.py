@@ -102,6 +102,21 @@ def test_a_dimension_of_which_the_data_say_nothing_is_named_and_has_no_score(eng
     assert "Value alignment" not in [text for text in english.texts["dimensions"] if "Not known" not in text]
 
 
+def test_what_changed_is_counted_and_a_cause_of_few_customers_is_not(english: Page) -> None:
+    text, texts = english.text("changes"), english.texts["changes"]
+    assert "Customers whose trust moved by 3.1 points or more since 2024-03-30: 1 up, 24 down." in text
+    assert "moved too, by up to 3.1 points" in text
+    place = texts.index("Deliveries by the promised time")
+    assert texts[place : place + 4] == ["Deliveries by the promised time", "1", "24", "−5.6"]
+    place = texts.index("Refit of the trust model")
+    assert texts[place : place + 4] == ["Refit of the trust model", "fewer than 10", "fewer than 10", "–"]
+
+
+def test_a_night_in_which_nobody_moved_says_so(tmp_path: Path) -> None:
+    tables = company() | {"trust_changes": []}
+    assert "Nobody's trust moved by more than the noise" in told(tmp_path, tables).text("changes")
+
+
 def test_failed_checks_are_in_the_summary_and_in_the_appendix(english: Page) -> None:
     assert "Checks of the data that did not hold: 1." in english.text("summary")
     assert f"late {HOSTILE}" in english.texts["quality"]

@@ -91,12 +91,49 @@ def of_day(warehouse: Warehouse, day: date) -> dict[str, pl.DataFrame]:
     """What a night that was the last to run left: scores of its day, what they were made of, and how it is told."""
     scores = f"scores.customer_days where as_of = date '{day}' and not is_reconstructed order by all"
     told = f"scores.nights where as_of = date '{day}'"
-    tables = ("evidence", "evidence_before", "trial_counts", "customer_features", "customer_status")
+    tables = (
+        "evidence",
+        "evidence_before",
+        "day_before",
+        "trial_changes",
+        "trial_counts",
+        "customer_features",
+        "customer_status",
+    )
     return {
         "scores": warehouse.frame(f"from {scores}"),
         "night": warehouse.frame(f"select * exclude (run_id, scored_at) from {told}"),
         **{table: warehouse.frame(f"from features.{table} order by all") for table in tables},
     }
+
+
+def test_what_changed_depends_on_no_other_night_having_run(base: Path, tmp_path: Path) -> None:
+    """Not on the night before, whose scores it compares with, nor on the training that gave them."""
+    eve, day = SUNDAY + timedelta(days=6), SUNDAY + timedelta(days=7)
+    with opened(copied(base, tmp_path / "all")) as warehouse:
+        night(warehouse, eve)
+        scores = warehouse.frame(
+            f"select customer_id, trust_score from scores.customer_days where as_of = date '{eve}'"
+        )
+        night(warehouse, day)
+        expected = compared(warehouse)
+    shutil.copytree(base / "landing", tmp_path / "alone" / "landing")
+    with opened(tmp_path / "alone") as warehouse:
+        night(warehouse, day)
+        trained = warehouse.run("select distinct trained_as_of from meta.models")
+        found = compared(warehouse)
+    assert trained == [(day,)], "the models of either night are other ones"
+    assert [name for name, frame in expected.items() if not frame.equals(found[name])] == []
+    both = found["features.day_before"].join(scores, on="customer_id")
+    assert len(both) == len(scores) > 0
+    assert both["trust_score_before"].equals(both["trust_score"], check_names=False)
+
+
+def compared(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
+    tables = ("features.day_before", "features.trial_changes", "scores.changes")
+    limit = warehouse.frame("select customers_moved_up, customers_moved_down, trust_change_limit from scores.nights"
+                            " where as_of = (select max(as_of) from scores.nights)")  # fmt: skip
+    return {table: warehouse.frame(f"from {table} order by all") for table in tables} | {"limit": limit}
 
 
 COMPLAINT = {

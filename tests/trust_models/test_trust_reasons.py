@@ -110,11 +110,11 @@ def test_words_speak_of_unfaded_counts() -> None:
             "7 次配送中有 2 次晚于承诺日期（−6.1）",
         ),
         (3.0, 7, 2, "5 of 7 deliveries came by the promised date (+3.0)", "7 次配送中有 5 次按承诺日期送达（+3.0）"),
-        (12.34, 7, 0, "all 7 deliveries came by the promised date (+12.3)", "全部 7 次配送均按承诺日期送达（+12.3）"),
-        (-9.96, 1, 1, "the only delivery missed the promised date (−10.0)", "唯一 1 次配送晚于承诺日期（−10.0）"),
-        (-0.04, 4, 4, "all 4 deliveries missed the promised date (±0.0)", "全部 4 次配送均晚于承诺日期（±0.0）"),
-        (0.5, 4, 4, "all 4 deliveries missed the promised date (+0.5)", "全部 4 次配送均晚于承诺日期（+0.5）"),
-        (-0.5, 4, 0, "all 4 deliveries came by the promised date (−0.5)", "全部 4 次配送均按承诺日期送达（−0.5）"),
+        (12.34, 7, 0, "All 7 deliveries came by the promised date (+12.3)", "全部 7 次配送均按承诺日期送达（+12.3）"),
+        (-9.96, 1, 1, "The only delivery missed the promised date (−10.0)", "仅有的 1 次配送晚于承诺日期（−10.0）"),
+        (-0.04, 4, 4, "All 4 deliveries missed the promised date (±0.0)", "全部 4 次配送均晚于承诺日期（±0.0）"),
+        (0.5, 4, 4, "All 4 deliveries missed the promised date (+0.5)", "全部 4 次配送均晚于承诺日期（+0.5）"),
+        (-0.5, 4, 0, "All 4 deliveries came by the promised date (−0.5)", "全部 4 次配送均按承诺日期送达（−0.5）"),
     ],
 )
 def test_sentences_count_what_moved_the_score(
@@ -124,6 +124,26 @@ def test_sentences_count_what_moved_the_score(
         {"driver": ["promise_kept"], "contribution": [contribution], "trials": [trials], "failures": [failures]}
     )
     assert frame.select(*map(pl.Expr.alias, sentences(), ("en", "zh"))).row(0) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("trials", "failures", "english", "chinese"),
+    [
+        (7, 0, "None of the 7 orders had a fault or a quality complaint (+3.0)",
+         "全部 7 个订单均没有质量问题或质量投诉（+3.0）"),
+        (2, 0, "Neither of the 2 orders had a fault or a quality complaint (+3.0)",
+         "全部 2 个订单均没有质量问题或质量投诉（+3.0）"),
+        (2, 2, "Both orders had a fault or a quality complaint (+3.0)",
+         "全部 2 个订单均出现质量问题或质量投诉（+3.0）"),
+        (1, 0, "The only order had no fault and no quality complaint (+3.0)",
+         "仅有的 1 个订单没有质量问题或质量投诉（+3.0）"),
+        (7, 2, "5 of 7 orders had no fault and no quality complaint (+3.0)",
+         "7 个订单中有 5 个没有质量问题或质量投诉（+3.0）"),
+    ],
+)  # fmt: skip
+def test_where_nothing_happened_none_of_them_failed(trials: int, failures: int, english: str, chinese: str) -> None:
+    row = {"driver": ["order_sound"], "contribution": [3.0], "trials": [trials], "failures": [failures]}
+    assert pl.DataFrame(row).select(*map(pl.Expr.alias, sentences(), ("en", "zh"))).row(0) == (english, chinese)
 
 
 def test_every_stream_has_words_in_both_languages() -> None:
