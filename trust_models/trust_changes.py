@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 DRIVERS = (*STREAMS, GROUPS, REFIT, FADING)
 """What can move a score: the trials of each stream, the customer's groups, the model, and time."""
 
-POINTS = 10
+DECIMALS, POINTS = 1, 10
 """Scores and contributions are shown in tenths of a point."""
 
 SCHEMA = pl.Schema(
@@ -221,7 +221,9 @@ def moved(found: pl.DataFrame, statuses: pl.DataFrame, changed: pl.DataFrame, *,
         .join(statuses.lazy(), on="customer_id", how="left", maintain_order="left")
         .filter(_is_moved(round(limit * POINTS)), pl.col("contribution") != 0)
         .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("customer_id"))
-        .with_columns(pl.col("trust_score_before", "trust_score", "trust_change", "contribution") / POINTS)
+        .with_columns(
+            (pl.col("trust_score_before", "trust_score", "trust_change", "contribution") / POINTS).round(DECIMALS)
+        )
         .join(
             changed.lazy().with_columns(driver=_enum("stream")).drop("stream"),
             on=["customer_id", "driver"],

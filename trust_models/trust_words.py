@@ -80,7 +80,11 @@ CHINESE = {
 }
 
 
-QUIET_STREAMS = ("order_sound", *(f"order_unquestioned_{dimension}" for dimension in QUESTIONED_DIMENSIONS))
+QUIET_STREAMS = (
+    "order_sound",
+    *(f"order_unquestioned_{dimension}" for dimension in QUESTIONED_DIMENSIONS),
+    "came_back_after_failure",
+)
 """Streams that go well where nothing happens: of many trials, people say that none of them failed."""
 
 

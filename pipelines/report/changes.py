@@ -10,7 +10,7 @@ from data_contracts import contract
 from pipelines.report.blocks import Block, Note, Paragraph, Section, Table
 from pipelines.report.facts import Row, minimum_customers
 from pipelines.report.names import NAMES
-from pipelines.report.numbers import NOT_KNOWN, change, count, decimal
+from pipelines.report.numbers import NOT_KNOWN, change, count, decimal, shown
 from pipelines.report.story import Story
 
 MOVED = """
@@ -19,8 +19,9 @@ MOVED = """
     from published.trust_changes where rank = 1
 """
 DRIVERS = """
-    select driver, count(*) as customers, count(*) filter (contribution > 0) as raised,
-        count(*) filter (contribution < 0) as lowered, avg(contribution) as mean
+    select driver, count(*) filter (contribution > 0) as raised, count(*) filter (contribution < 0) as lowered,
+        avg(contribution) filter (contribution > 0) as raised_mean,
+        avg(contribution) filter (contribution < 0) as lowered_mean
     from published.trust_changes group by driver order by sum(abs(contribution)) desc, driver
 """
 
@@ -51,14 +52,20 @@ def changes(story: Story) -> Section:
 
 
 def _table(story: Story, rows: list[Row]) -> Table:
-    headers = tuple(story.say(key) for key in ("moved_by", "raised", "lowered", "points_mean"))
-    return Table(story.say("changes_caption"), headers, tuple(_cells(story, row) for row in rows))
+    headers = tuple(story.say(key) for key in ("moved_by", "raised", "raised_mean", "lowered", "lowered_mean"))
+    cells = tuple(
+        (_name(story, row["driver"]), *_side(story, row, "raised"), *_side(story, row, "lowered")) for row in rows
+    )
+    return Table(story.say("changes_caption"), headers, cells)
 
 
-def _cells(story: Story, row: Row) -> tuple[str, str, str, str]:
-    """A driver and its figures; of few customers only that they are few."""
-    name = story.name("mover" if row["driver"] in NAMES["mover"] else "stream", row["driver"])
-    if row["customers"] < minimum_customers():
-        few = story.say("fewer_than", minimum=count(minimum_customers()))
-        return name, few, few, NOT_KNOWN
-    return name, count(row["raised"]), count(row["lowered"]), change(row["mean"])
+def _name(story: Story, driver: str) -> str:
+    return story.name("mover" if driver in NAMES["mover"] else "stream", driver)
+
+
+def _side(story: Story, row: Row, side: str) -> tuple[str, str]:
+    """How many customers a driver moved one way, and by how much; of few customers only that they are few."""
+    customers, mean = row[side], row[f"{side}_mean"]
+    if 0 < customers < minimum_customers():
+        return story.say("fewer_than", minimum=count(minimum_customers())), NOT_KNOWN
+    return count(customers), shown(mean, change)

@@ -25,11 +25,12 @@ CHANGES = {
         "平时的界限为 {least} 分。",
     ),
     "changes_caption": (
-        "What moved the trust of these customers, the weightiest first",
+        "What moved the trust of these customers, and by how many points; the weightiest first",
         "使这些客户信任变动的原因（影响大者在前）",
     ),
     "moved_by": ("What moved trust", "变动原因"),
-    "raised": ("Customers it raised (n)", "使信任上升的客户（n）"),
-    "lowered": ("Customers it lowered (n)", "使信任下降的客户（n）"),
-    "points_mean": ("Mean change by it, points", "平均变动（分）"),
+    "raised": ("Raised (n)", "上升的客户（n）"),
+    "raised_mean": ("by, on average", "平均上升（分）"),
+    "lowered": ("Lowered (n)", "下降的客户（n）"),
+    "lowered_mean": ("by, on average", "平均下降（分）"),
 }

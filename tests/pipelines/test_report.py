@@ -107,9 +107,9 @@ def test_what_changed_is_counted_and_a_cause_of_few_customers_is_not(english: Pa
     assert "Customers whose trust moved by 3.1 points or more since 2024-03-30: 1 up, 24 down." in text
     assert "moved too, by up to 3.1 points" in text
     place = texts.index("Deliveries by the promised time")
-    assert texts[place : place + 4] == ["Deliveries by the promised time", "1", "24", "−5.6"]
+    assert texts[place : place + 5] == ["Deliveries by the promised time", "fewer than 10", "–", "24", "−6.1"]
     place = texts.index("Refit of the trust model")
-    assert texts[place : place + 4] == ["Refit of the trust model", "fewer than 10", "fewer than 10", "–"]
+    assert texts[place : place + 5] == ["Refit of the trust model", "fewer than 10", "–", "0", "–"]
 
 
 def test_a_night_in_which_nobody_moved_says_so(tmp_path: Path) -> None:

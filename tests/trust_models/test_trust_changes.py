@@ -129,6 +129,8 @@ def test_what_is_shown_adds_up_to_the_tenth(model: TrustEstimator) -> None:
                             variable_name="driver", value_name="exact"), on=["customer_id", "driver"])  # fmt: skip
     assert (shown["contribution"] - shown["exact"]).abs().max() <= 0.15 + 1e-9
     assert (moves.rows["contribution"] != 0).all()
+    for name in ("trust_score", "trust_score_before", "trust_change", "contribution"):
+        assert [float(f"{value:.1f}") for value in moves.rows[name]] == moves.rows[name].to_list(), name
 
 
 def test_drivers_are_ranked_by_size() -> None:

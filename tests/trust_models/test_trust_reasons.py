@@ -146,5 +146,12 @@ def test_where_nothing_happened_none_of_them_failed(trials: int, failures: int, 
     assert pl.DataFrame(row).select(*map(pl.Expr.alias, sentences(), ("en", "zh"))).row(0) == (english, chinese)
 
 
+def test_a_bad_experience_that_kept_nobody_away_is_said_so() -> None:
+    row = {"driver": ["came_back_after_failure"], "contribution": [3.0], "trials": [2], "failures": [0]}
+    assert pl.DataFrame(row).select(sentences()[0]).item() == (
+        "Neither of the 2 bad experiences kept the customer from ordering again in the usual time (+3.0)"
+    )
+
+
 def test_every_stream_has_words_in_both_languages() -> None:
     assert set(ENGLISH) == set(CHINESE) == set(STREAMS)
