@@ -2,6 +2,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from data_contracts import contract
@@ -10,6 +11,7 @@ from pipelines.ingest.accepting import prepare
 from pipelines.settings import Settings
 from pipelines.storage import migrations
 from pipelines.warehouse import Warehouse
+from trust_models.trust_changes import SCHEMA as CHANGES
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "warehouse_v1"
 NEWEST = max(migrations.STEPS)
@@ -79,6 +81,14 @@ def test_a_migrated_ledger_looks_like_a_new_one(settings, old, warehouse):
     tables = ("meta.loads", "raw.purchases", "quarantine.purchases")
     with Warehouse(settings) as migrated:
         assert columns(migrated, *tables) == columns(warehouse, *tables)
+
+
+def test_a_migrated_table_of_changes_looks_like_one_that_a_night_makes(settings, old, warehouse):
+    day = pl.lit(date(2024, 1, 2))
+    warehouse.replace("scores.changes", CHANGES.to_frame().with_columns(as_of=day, compared_with=day))
+    with Warehouse(settings) as migrated:
+        assert columns(migrated, "scores.changes") == columns(warehouse, "scores.changes")
+        assert migrated.run("select customers_moved_up, trust_change_limit from scores.nights") == [(None, None)]
 
 
 def test_an_old_warehouse_without_scores_is_brought_up(settings, old):

@@ -16,7 +16,8 @@ RHYTHM = RhythmReference(interval_days=20.0, prior_weight=1.0)
 CUSTOMERS = st.sampled_from(["ann", "ben", "eve"])
 MOMENTS = st.datetimes(datetime(2024, 1, 20), datetime(2024, 3, 12)).map(lambda moment: moment.replace(microsecond=0))
 DAYS = st.dates(date(2024, 3, 5), date(2024, 3, 12))
-MAYBE = st.none() | MOMENTS
+TODAY = st.datetimes(datetime(2024, 3, 10), datetime(2024, 3, 10, 23))
+MAYBE = st.none() | MOMENTS | TODAY
 
 
 @st.composite
@@ -69,6 +70,12 @@ def test_somebody_of_whom_nothing_came_is_not_touched() -> None:
     log = event_log([order("o0", "2024-01-02", "ann"), order("o1", "2024-03-10", "ben")])
     now = found(log, NOW)
     assert touched_customers(log, now, before=BEFORE, now=NOW).to_list() == ["ben"]
+
+
+@pytest.mark.parametrize("fact", ["fault_at", "cancelled_at", "delivered_at"])
+def test_a_fact_that_happened_in_between_touches(fact: str) -> None:
+    log = event_log([order("o0", "2024-01-02", "ann", **{fact: datetime(2024, 3, 10, 9)})])
+    assert touched_customers(log, found(log, NOW), before=BEFORE, now=NOW).to_list() == ["ann"]
 
 
 def test_a_complaint_touches_the_one_whose_order_it_names() -> None:
