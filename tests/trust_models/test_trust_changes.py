@@ -154,6 +154,15 @@ def test_what_only_a_refit_moved_is_not_the_customers_move() -> None:
     assert moved(found, states, nothing, limit=1.0).rows.is_empty()
 
 
+@pytest.mark.parametrize(("refit", "own", "is_told"), [(-4.0, -0.5, False), (-0.5, -4.0, True), (5.0, -2.5, False)])
+def test_the_own_part_must_reach_the_limit_in_the_direction_of_the_change(refit, own, is_told) -> None:
+    row = {"customer_id": "ann", "trust_score_before": 50.0, "trust_score": 50.0 + refit + own}
+    found = pl.DataFrame([row | {REFIT: refit, "promise_kept": own}])
+    states = pl.DataFrame({"customer_id": ["ann"], "trust_status_before": ["scored"], "trust_status": ["scored"]})
+    new = pl.DataFrame([("ann", "promise_kept", 1, 1, 0, 0, 0)], schema=SCHEMA, orient="row")
+    assert (len(moved(found, states, new, limit=2.0).rows) > 0) == is_told
+
+
 @pytest.mark.parametrize(
     ("was", "now", "is_told"),
     [
