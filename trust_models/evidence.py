@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from trust_models.as_of import AsOf
@@ -165,7 +166,7 @@ def tally(trials: pl.LazyFrame, *, as_of: AsOf, landmark: date, half_lives_days:
         [customer_id, stream, trials, failures, r_<half-life>…, s_<half-life>…], one row a customer and stream with
         trials; r and s in whole units (see :data:`UNITS_PER_TRIAL`), as :func:`evidence` sums them.
     """
-    success, columns = pl.col("is_success"), {}
+    success, columns = pl.col("is_success"), dict[str, pl.Expr]()
     for half_life in dict.fromkeys(half_lives_days):
         growth = (_rate(half_life) * (pl.col("event_date") - landmark).dt.total_days()).exp()
         fade = math.exp(-_rate(half_life) * (as_of.day - landmark).days) * UNITS_PER_TRIAL
@@ -202,7 +203,7 @@ def side_by_side(
     places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
     rows = tallied.join(places, on="customer_id", how="inner")
     of_stream = rows["stream"].cast(pl.Enum(streams)).to_physical().to_numpy()
-    columns = {}
+    columns: dict[str, npt.NDArray[np.float64]] = {}
     for side in ("r", "s"):
         wide = np.zeros((len(streams), len(customers)))
         wide[of_stream, rows["place"].to_numpy()] = rows[f"{side}_{half_life_days}"].to_numpy() / UNITS_PER_TRIAL
