@@ -24,6 +24,9 @@ STEPS = ("#dcebf5", "#a9cfe6", "#6faed4", "#2f86bc", "#0a5a8c")
 LONGEST_LINE, BREAK = 15, "\x1f"
 """Widest label on one line of the narrow drawing, in Latin letters; and where it is cut."""
 
+FEWEST_STEPS = 4
+"""Steps between the numbers of an axis, at least: with fewer, two of them would read the same."""
+
 STROKES = ((1, 0), (6, 3))
 FONTS = "DejaVu Sans, Verdana, Noto Sans CJK SC, Source Han Sans SC, PingFang SC, Microsoft YaHei, sans-serif"
 """Wide fonts first: what has room in them has room in the reader's own font, in which the page draws."""
@@ -128,7 +131,8 @@ def lines(rows: Rows, x: str, y: str, form: str, *, is_time: bool = True) -> Dra
         axis = months | {"labelSeparation": 8} if is_time else {"tickCount": canvas.ticks}
         along = {"field": "x", "type": "temporal" if is_time else "quantitative", "title": x, "axis": axis}
         color, stroke = _styles([value["series"] for value in values])
-        height = {"tickCount": 6, "format": form, "tickMinStep": _least_step(form)}
+        told = _fine(form, values)
+        height = {"tickCount": 6, "format": told, "tickMinStep": _least_step(told)}
         middle, low = (_quantity(name, y, axis=height, scale={"zero": False}) for name in ("value", "low"))
         spread = {"x": along, "y": low, "y2": {"field": "high"}, "color": color}
         series = [value["series"] for value in values]
@@ -155,7 +159,8 @@ def dots(rows: Rows, x: str, form: str, *, reference: float | None = None) -> Dr
         values = [value | {"whole": reference} for value in _values(rows)]
         if canvas.is_narrow:
             values = [value | {"label": _halved(value["label"])} for value in values]
-        axis = {"format": form, "tickCount": canvas.ticks, "labelOverlap": True, "tickMinStep": _least_step(form)}
+        told = _fine(form, values)
+        axis = {"format": told, "tickCount": canvas.ticks, "labelOverlap": True, "tickMinStep": _least_step(told)}
         labels = {"labelLimit": 130 if canvas.is_narrow else 280, "labelExpr": f"split(datum.label, '{BREAK}')"}
         label = {"field": "label", "type": "nominal", "title": None, "sort": None, "axis": labels}
         low, value = (_quantity(name, x, axis=axis, scale={"zero": False, "nice": True}) for name in ("low", "value"))
@@ -218,6 +223,15 @@ def _styles(series: Sequence[str]) -> tuple[Spec, Spec]:
     common = {"field": "series", "type": "nominal", "title": None, "sort": names, "legend": legend}
     color, stroke = ({"domain": names, "range": list(styles)} for styles in ((BLUE, VERMILION), STROKES))
     return common | {"scale": color}, common | {"scale": stroke}
+
+
+def _fine(form: str, values: Sequence[dict[str, Any]]) -> str:
+    """The format with as many decimals as tell the numbers of an axis apart."""
+    ends = [value[name] for value in values for name in ("low", "value", "high") if value.get(name) is not None]
+    room = max(ends, default=0) - min(ends, default=0)
+    while 0 < room < FEWEST_STEPS * _least_step(form) and form[1] < "3":
+        form = f".{int(form[1]) + 1}{form[2:]}"
+    return form
 
 
 def _least_step(form: str) -> float:

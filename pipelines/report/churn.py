@@ -98,7 +98,9 @@ def monthly(story: Story) -> Section:
     if last["declared_rate"] is not None:
         declared = {"declared": count(last["declared_customers"]), "rate": share(last["declared_rate"])}
         text += story.say("monthly_declared", **declared)
-    blocks: list[Block] = [Paragraph(text), _monthly_figure(story, told, text), _silence(story)]
+    has_losses = any(row["silent_customers"] or row["declared_customers"] for row in told)
+    drawn_or_not = _monthly_figure(story, told, text) if has_losses else Note(story.say("nobody_lost"))
+    blocks: list[Block] = [Paragraph(text), drawn_or_not, _silence(story)]
     if all(row["declared_rate"] is None for row in told):
         blocks.append(Note(story.say("no_declared")))
     return Section("monthly", title, tuple(blocks))
@@ -151,6 +153,8 @@ def survival(story: Story) -> Section:
     if note := story.missing("churn_survival"):
         return Section("survival", title, (note,))
     rows = story.facts.rows(SURVIVAL)
+    if not any(row["events"] for row in rows):
+        return Section("survival", title, (Note(story.say("nobody_lost")), _silence(story)))
     ends = []
     for churn in ("silent", "declared"):
         if told := [row for row in rows if row["churn"] == churn]:

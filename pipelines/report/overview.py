@@ -6,7 +6,7 @@ Belongs here: choosing what matters most tonight. Must not be here: tables or ch
 from math import hypot
 
 from pipelines.report.blocks import Block, KeyFigures, Note, Points, Section
-from pipelines.report.facts import Row
+from pipelines.report.facts import Row, minimum_customers
 from pipelines.report.numbers import NOT_KNOWN, count, decimal, interval, share, shown
 from pipelines.report.story import Story
 
@@ -32,6 +32,7 @@ BELOW = """
     select told.* from published.segment_summary as told
     join published.segment_summary as everybody on everybody.segment_by = 'all'
     where told.segment_by not in ('all', 'cohort') and told.trust_score_high < everybody.trust_score_low
+        and told.customers_with_evidence >= ?
     order by told.trust_score_mean, told.segment_by, told.segment_value limit 1
 """
 CONTACTS = """
@@ -167,7 +168,7 @@ def _churn(story: Story) -> str:
 def _group(story: Story) -> str:
     if story.facts.why_not("segment_summary"):
         return ""
-    low = story.facts.row(BELOW)
+    low = story.facts.row(BELOW, (minimum_customers(),))
     if low is None:
         return story.say("summary_no_group")
     return story.say(

@@ -34,6 +34,7 @@ AGREEMENTS = {
         " the first order nor after the records begin.",
         "连续 {days} 天没有购买才算沉默流失。因此无论是首次下单之后，还是数据记录开始之后，都不可能更早出现。",
     ),
+    "nobody_lost": ("Nobody was lost in the time on record.", "在有记录的时间内没有客户流失。"),
     "measure_customers": ("Customers it was trained on", "训练所用客户数"),
     "measure_half_life_days": ("Days after which evidence counts half", "证据权重减半的天数"),
     "measure_score_shift_mean": (

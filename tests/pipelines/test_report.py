@@ -144,6 +144,30 @@ def test_a_month_with_a_tenth_of_the_orders_of_the_busiest_has_too_few(tmp_path:
     assert "The most were in 2024-02: 5.0" in told(tmp_path, tables).text("complaints")
 
 
+def test_a_group_of_which_hardly_anything_is_known_is_no_news(tmp_path: Path) -> None:
+    tables = company()
+    tables["segment_summary"][1] |= {"customers_with_evidence": 9}
+    assert HOSTILE not in told(tmp_path, tables).text("summary")
+
+
+def test_where_nobody_was_lost_a_sentence_says_so_instead_of_a_flat_line(tmp_path: Path) -> None:
+    tables = company()
+    for row in tables["churn_monthly"]:
+        row |= {"silent_customers": 0, "declared_customers": 0, "silent_rate": 0.0, "declared_rate": 0.0}
+    for row in tables["churn_survival"]:
+        row |= {"events": 0, "survival": 1.0}
+    page = told(tmp_path, tables)
+    for section in ("monthly", "survival"):
+        assert "Nobody was lost in the time on record." in page.text(section)
+
+
+def test_numbers_of_an_axis_that_lie_close_get_the_decimals_that_tell_them_apart() -> None:
+    close, wide = ([{"low": low, "value": 0.51, "high": 0.515}] for low in (0.498, 0.1))
+    assert charts._fine(".0%", close) == ".1%"
+    assert charts._fine(".0%", wide) == ".0%"
+    assert charts._fine(".1f", [{"low": None, "value": 3.0, "high": None}]) == ".1f"
+
+
 def test_it_is_said_when_silence_can_begin_at_all(english: Page) -> None:
     for section in ("monthly", "survival"):
         assert "Silence is a loss only after 365 days without a purchase" in english.text(section)

@@ -424,3 +424,11 @@ def test_a_wait_that_is_no_number_of_minutes_is_refused(monkeypatch, minutes):
     monkeypatch.setenv("TRUST_WAIT", minutes)
     with pytest.raises(UserError, match=rf"TRUST_WAIT: '{minutes}' is no number of minutes; use a number such as 30"):
         Settings.from_environment()
+
+
+def test_a_closed_warehouse_lets_go_of_its_connections_whoever_still_holds_it(warehouse):
+    warehouse.cursor()
+    warehouse.close()
+    assert vars(warehouse)["_cursors"] == []
+    assert not [value for value in vars(warehouse).values() if isinstance(value, duckdb.DuckDBPyConnection)]
+    warehouse.close()
