@@ -70,10 +70,19 @@ line as (
             and delivered.known_from = rate_of_day.known_from
 ),
 
--- Most orders were delivered once and never changed: one version, without any search for others.
-changed as (
+-- Most orders are one line that was delivered once: these are taken over as they are, without any search or sum.
+several as (
     select order_id from delivered
     group by order_id
+    having count(*) > 1
+),
+
+-- Of the others most were delivered once and never changed: one version, without any search for others.
+changed as (
+    select delivered.order_id
+    from delivered
+    semi join several on delivered.order_id = several.order_id
+    group by delivered.order_id
     having min(known_from) < max(known_from)
 ),
 
@@ -103,6 +112,7 @@ line_of_version as (
         cast(null as date) as version_from,
         cast(null as date) as version_until
     from line
+    semi join several on line.order_id = several.order_id
     anti join changed on line.order_id = changed.order_id
     union all by name
     select
@@ -146,3 +156,28 @@ select
     version_until as known_until
 from line_of_version
 group by order_id, version_from, version_until
+
+union all
+
+select
+    line.order_id,
+    line.customer_id,
+    line.ordered_at,
+    business_date(line.ordered_at) as ordered_date,
+    cast(line.amount as double) as amount,
+    1 as lines,
+    cast(cast(line.quantity as decimal(24, 6)) as double) as quantity,
+    cast(line.product_id is not null as bigint) as products,
+    line.category,
+    line.channel,
+    line.promised_at,
+    line.delivered_at,
+    line.undone_at as returned_at,
+    cast(line.undone_at is not null as double) as returned_share,
+    case when line.undone_at is not null then line.return_reason end as return_reason,
+    case when line.is_fault then line.undone_at end as fault_at,
+    line.cancelled_at,
+    line.known_from,
+    cast(null as date) as known_until
+from line
+anti join several on line.order_id = several.order_id
