@@ -23,6 +23,7 @@ from pipelines.cli_options import (
     SinceOption,
     WaitOption,
     WarehouseOption,
+    one_of,
     warn,
 )
 from pipelines.cli_persons import app as persons
@@ -46,13 +47,19 @@ app.add_typer(operations)
 app.add_typer(persons)
 
 
+def _kinds(incomplete: str) -> list[str]:
+    from trust_models.simulation import KINDS
+
+    return one_of(*KINDS)(incomplete)
+
+
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write: OUT/landing/… and OUT/truth.parquet")],
     customers: Annotated[int, typer.Option(min=1, help="Customers")] = 1000,
     days: Annotated[int, typer.Option(min=60, help="Days of history")] = 730,
     seed: Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same company")] = 1,
-    company: Annotated[str, typer.Option(help="Kind of company")] = "retail",
+    company: Annotated[str, typer.Option(help="Kind of company", autocompletion=_kinds)] = "retail",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in OUT")] = False,
 ) -> None:
     """Simulate a company whose customers' true trust is known, as landing files.
@@ -152,7 +159,7 @@ def backtest(
 def explain(
     customer_id: Annotated[str, typer.Argument(help="The customer")],
     warehouse: WarehouseOption = None,
-    lang: Annotated[str, typer.Option(help="en or zh")] = "en",
+    lang: Annotated[str, typer.Option(help="en or zh", autocompletion=one_of("en", "zh"))] = "en",
     as_json: JsonOption = False,
 ) -> None:
     """Show the scores, evidence, reasons and history of one customer.
@@ -171,7 +178,9 @@ def explain(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Folder to write: one file a table")],
-    form: Annotated[str, typer.Option("--format", help="parquet or csv")] = "parquet",
+    form: Annotated[
+        str, typer.Option("--format", help="parquet or csv", autocompletion=one_of("parquet", "csv"))
+    ] = "parquet",
     warehouse: WarehouseOption = None,
 ) -> None:
     """Write every published table as a file, for tools that read no database.
@@ -190,7 +199,9 @@ def export(
 
 @app.command()
 def report(
-    lang: Annotated[str, typer.Option(help="en, zh, or all for a file each")] = "all",
+    lang: Annotated[
+        str, typer.Option(help="en, zh, or all for a file each", autocompletion=one_of("en", "zh", "all"))
+    ] = "all",
     warehouse: WarehouseOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write. Default: WAREHOUSE/reports/<as of>")] = None,
 ) -> None:

@@ -4,6 +4,7 @@ Belongs here: words and types of shared options. Must not be here: commands.
 """
 
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,9 +34,22 @@ WaitOption = Annotated[
     float | None,
     typer.Option("--wait", min=0, help="Minutes to wait for another process to end. Default: TRUST_WAIT or 0"),
 ]
+Completer = Callable[[str], list[str]]
+
+
+def one_of(*values: str) -> Completer:
+    """Complete an option's value to one of a few."""
+    return lambda incomplete: [value for value in values if value.startswith(incomplete)]
+
+
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only")]
 LogOption = Annotated[
-    str | None, typer.Option("--log", help="Log lines on stderr: json, text or off. Default: TRUST_LOG or off")
+    str | None,
+    typer.Option(
+        "--log",
+        help="Log lines on stderr: json, text or off. Default: TRUST_LOG or off",
+        autocompletion=one_of("json", "text", "off"),
+    ),
 ]
 
 

@@ -12,15 +12,24 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import JsonOption, LandingOption, WaitOption, WarehouseOption
+from pipelines.cli_options import JsonOption, LandingOption, WaitOption, WarehouseOption, one_of
 from pipelines.errors import UserError
 
 app = typer.Typer()
 quarantine = typer.Typer(help="Rows that were refused: which, why, and judging them again.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
 
-SourceOption = Annotated[str | None, typer.Option("--source", help="One landing source. Default: all")]
-SourceArgument = Annotated[str, typer.Argument(help="Landing source, such as purchases")]
+
+def _sources(incomplete: str) -> list[str]:
+    from data_contracts import landing_contracts
+
+    return one_of(*(contract.name for contract in landing_contracts()))(incomplete)
+
+
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="One landing source. Default: all", autocompletion=_sources)
+]
+SourceArgument = Annotated[str, typer.Argument(help="Landing source, such as purchases", autocompletion=_sources)]
 DayOption = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="One delivery day only")]
 
 
@@ -80,7 +89,7 @@ def show(
     day: DayOption = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Only rows with this text in a reason")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows at most")] = 20,
-    lang: Annotated[str, typer.Option(help="en or zh")] = "en",
+    lang: Annotated[str, typer.Option(help="en or zh", autocompletion=one_of("en", "zh"))] = "en",
     warehouse: WarehouseOption = None,
     wait: WaitOption = None,
 ) -> None:
@@ -120,7 +129,7 @@ def export(
 
 @quarantine.command()
 def replay(
-    source: Annotated[str | None, typer.Argument(help="Landing source. Default: all")] = None,
+    source: Annotated[str | None, typer.Argument(help="Landing source. Default: all", autocompletion=_sources)] = None,
     day: DayOption = None,
     landing: LandingOption = None,
     warehouse: WarehouseOption = None,
