@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 READERS := .venv-readers
 PAGES := .venv-docs
+PEERS := .venv-peers
 SLOW ?= tests
 LANDING ?= landing
 WAREHOUSE ?= warehouse
@@ -12,7 +13,7 @@ export DAGSTER_HOME := $(CURDIR)
 export TRUST_LANDING := $(abspath $(LANDING))
 export TRUST_WAREHOUSE := $(abspath $(WAREHOUSE))
 
-.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset screenshots validity bench-models readers-env lock-readers clean
+.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset screenshots validity bench bench-models readers-env lock-peers lock-readers clean
 
 run: $(STAMP) ## one night; simulates a small company first where there is no landing zone
 	@test -d "$(TRUST_LANDING)" || { \
@@ -61,6 +62,18 @@ screenshots: $(STAMP) ## take the pictures of the docs anew, of a simulated comp
 validity: $(STAMP) ## regenerate the validity pages: simulates five companies, some ten minutes
 	$(BIN)/python -m pipelines.validity.validity_study --customers 20000 --days 1095 --seed 1 --out docs
 
+bench: $(STAMP) $(PEERS)/.locked ## the night beside its yardsticks, on simulated data; SIZE=1M, 10M or 100M
+	$(BIN)/python benchmarks/bench.py --purchases $(or $(SIZE),1M) --append docs/performance.md
+
+$(PEERS)/.locked: requirements-peers.lock
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+lock-peers: $(STAMP) ## resolve the yardsticks of the benchmark anew: hashes, no addresses
+	$(BIN)/uv pip compile requirements-peers.in --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --upgrade --quiet --custom-compile-command "make lock-peers" -o requirements-peers.lock
+
 bench-models: $(STAMP) ## speed and memory of the models at full size, in the terminal
 	$(BIN)/python benchmarks/models.py
 
@@ -86,7 +99,7 @@ audit: $(STAMP) ## are holes known in the locked dependencies? says so where nob
 	$(BIN)/python deploy/audit.py requirements.lock
 
 clean: ## remove what was made, but no data
-	rm -rf $(VENV) $(READERS) $(PAGES) site .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(READERS) $(PAGES) $(PEERS) site .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 # The environment is made anew only when the lock or the project's own metadata changes.
 $(STAMP): requirements.lock pyproject.toml

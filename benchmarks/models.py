@@ -8,7 +8,7 @@ work, only the second can be compared. The peak memory of a part, each of which 
 inputs too. The targets, by the clock, are those for the default sizes on two free cores.
 
 Belongs here: counts, feature frames and purchase histories as the models take them, and clocks around the calls.
-Must not be here: the warehouse and the night (``night.py``), assertions on time (a benchmark tells, it does not judge).
+Must not be here: the warehouse and the night (``bench.py``), assertions on time (a benchmark tells, it does not judge).
 """
 
 import argparse
