@@ -38,10 +38,12 @@ check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint -q sql
 	$(BIN)/python -m data_contracts.documentation | diff -q - docs/reference/contracts.md
+	$(BIN)/python -m pipelines.code_reference | diff -q - docs/reference/models.md
 	$(BIN)/dg check defs
 
 docs: $(STAMP) $(PAGES)/.locked ## regenerate the reference, and build the pages: open site/index.html
 	$(BIN)/python -m data_contracts.documentation > docs/reference/contracts.md
+	$(BIN)/python -m pipelines.code_reference > docs/reference/models.md
 	$(PAGES)/bin/zensical build --strict --clean
 
 $(PAGES)/.locked: requirements-docs.lock

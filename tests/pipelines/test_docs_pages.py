@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
-ENGLISH_ONLY = {DOCS / "glossary.md", DOCS / "reference" / "contracts.md", *(DOCS / "adr").glob("*.md")}
-"""Pages of both languages in one, and decisions, which developers read."""
+ENGLISH_ONLY = {DOCS / "glossary.md", *(DOCS / "reference").glob("*.md"), *(DOCS / "adr").glob("*.md")}
+"""Pages of both languages in one, the reference of the code and decisions, which developers read."""
 
 BLOCK = re.compile(r"^ *```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
