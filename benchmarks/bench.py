@@ -14,6 +14,7 @@ Must not be here: assertions on time (a benchmark tells, it does not judge).
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -58,7 +59,7 @@ def main() -> None:
         landing = _company(chosen.folder.absolute() / chosen.purchases, SIZES[chosen.purchases], chosen.seed)
         newest = max(date.fromisoformat(path.name[:10]) for path in (landing / "purchases").iterdir())
         found = []
-        for one in (*_yardsticks(landing, newest, work), *_nights(landing, newest, work)):
+        for one in itertools.chain(_yardsticks(landing, newest, work), _nights(landing, newest, work)):
             print(_line(one), flush=True)
             found.append(one)
         table = _table(chosen.purchases, found)

@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from stages import stage
+from threadpoolctl import threadpool_limits
 
 READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".csv.gz": "read_csv", ".ndjson": "read_ndjson"}
 FEATURES = Path(__file__).with_name("features.sql")
@@ -59,7 +60,8 @@ def _fitted(rows: np.ndarray) -> HistGradientBoostingClassifier:
     """Trees of the size of a churn model; what they learn does not matter here, and fitting them is not timed."""
     some = np.random.default_rng(0).choice(len(rows), min(FITTED_ON, len(rows)), replace=False)
     is_silent = rows[some, 4] > np.median(rows[some, 4])
-    return HistGradientBoostingClassifier(max_iter=TREES, early_stopping=False).fit(rows[some], is_silent)
+    with threadpool_limits(1):  # threads that wait for each other crawl where the machine does other work
+        return HistGradientBoostingClassifier(max_iter=TREES, early_stopping=False).fit(rows[some], is_silent)
 
 
 if __name__ == "__main__":
