@@ -42,6 +42,9 @@ EVIDENCE_DRIVERS = {
 }
 """Start of a stream's name → the driver that its evidence (r_<stream>, s_<stream>) belongs to."""
 
+UNITS = 2.0**32
+"""Fading weights are summed in whole units of 2⁻³²: fractions would add up to other last digits in another order."""
+
 RECOVERED = ("resolved", "compensated", "replaced", "refunded")
 """Resolutions of a complaint that count as recovery."""
 
@@ -276,12 +279,17 @@ def _complaints(settings: FeatureSettings) -> tuple[Feature, ...]:
     made = {
         "complaints": ("Complaints by the as-of day.", pl.len().cast(pl.Int64)),
         "complaints_open": ("Complaints not resolved, or opened again.", pl.col("is_open").sum()),
-        f"complaint_voice_{days}d": (f"Σ severity, fading with a half-life of {days} days.", weight.sum()),
-        f"complaint_recovery_{days}d": ("The part of the voice that was made good.", (weight * recovered).sum()),
-        f"complaint_unresolved_{days}d": ("The part of the voice still open.", (weight * pl.col("is_open")).sum()),
+        f"complaint_voice_{days}d": (f"Σ severity, fading with a half-life of {days} days.", _summed(weight)),
+        f"complaint_recovery_{days}d": ("The part of the voice that was made good.", _summed(weight * recovered)),
+        f"complaint_unresolved_{days}d": ("The part of the voice still open.", _summed(weight * pl.col("is_open"))),
         "complaints_answered_late": ("Complaints without a response in 48 hours.", pl.col("is_unanswered").sum()),
     }
     return tuple(Feature(name, "complaints", text, made_of, "", "complaints") for name, (text, made_of) in made.items())
+
+
+def _summed(weight: pl.Expr) -> pl.Expr:
+    """The sum of weights, the same in whatever order and on however many threads it is made."""
+    return (weight * UNITS).round().cast(pl.Int64).sum() / UNITS
 
 
 def _customers() -> tuple[Feature, ...]:

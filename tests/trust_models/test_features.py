@@ -1,3 +1,4 @@
+import random
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -181,3 +182,24 @@ def test_the_order_of_rows_does_not_matter(permutation: list[int]) -> None:
     rows = [order("AB"[i % 2], f"2024-0{1 + i // 2}-01", amount=float(i), order_id=f"O{i}") for i in range(6)]
     shuffled = [rows[i] for i in permutation]
     assert_frame_equal(features_of(log_of(orders=rows), DAY), features_of(log_of(orders=shuffled), DAY))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_no_digit(chance: random.Random) -> None:
+    days = [date(2024, 1, 1) + timedelta(days=chance.randrange(180)) for _ in range(40)]
+    orders = [order("A", day, order_id=f"O{at}", amount=chance.random() * 100) for at, day in enumerate(days)]
+    complaints = [
+        {
+            "customer_id": "A",
+            "complaint_id": f"K{at}",
+            "opened_at": datetime(day.year, day.month, day.day, 9),
+            "severity": chance.randint(1, 5),
+            "resolution": chance.choice(["resolved", None]),
+        }
+        for at, day in enumerate(days)
+    ]
+    straight = features_of(log_of(orders=orders, complaints=complaints), DAY)
+    chance.shuffle(orders)
+    chance.shuffle(complaints)
+    assert_frame_equal(features_of(log_of(orders=orders, complaints=complaints), DAY), straight, check_exact=True)
