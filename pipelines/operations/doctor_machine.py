@@ -26,7 +26,7 @@ KNOWN = frozenset(
         *("MAX_FILE_GB", "PSEUDONYM_KEY", "MAX_AGE_HOURS", "LOG", "ALERT_WEBHOOK", "ALERT_WEBHOOK_FORMAT"),
         *("ALERT_WEBHOOK_SECRET", "ALERT_SMTP_URL", "ALERT_SMTP_PASSWORD", "ALERT_MAIL_FROM", "ALERT_MAIL_TO"),
         *("ALERT_ON", "KEEP_FINDINGS_DAYS", "KEEP_HISTORY_DAYS", "KEEP_MODELS_DAYS", "KEEP_QUARANTINE_DAYS"),
-        "KEEP_RUNS_DAYS",
+        *("KEEP_REPORTS_DAYS", "KEEP_RUNS_DAYS", "REPORT_LANGUAGES"),
     )
 )
 """Every variable that the pipeline reads."""
@@ -125,8 +125,8 @@ def _looks(variables: Mapping[str, str]) -> list[Callable[[], object]]:
     }
     given = [(field, variables[name]) for name, field in field_of.items() if variables.get(name)]
     looks: list[Callable[[], object]] = [_of_field(field, value) for field, value in given]
-    numbers = {name: variables[name] for name in ("TRUST_WAIT", "TRUST_MAX_FILE_GB") if variables.get(name)}
-    looks += [_of_number(name, value) for name, value in numbers.items()]
+    texts = ("TRUST_WAIT", "TRUST_MAX_FILE_GB", "TRUST_REPORT_LANGUAGES")
+    looks += [_of_text(name, variables[name]) for name in texts if variables.get(name)]
     return [*looks, agreed_age, Retention.from_environment, AlertSettings.from_environment, lambda: chosen_form(None)]
 
 
@@ -134,10 +134,15 @@ def _of_field(field: str, value: str) -> Callable[[], object]:
     return lambda: Settings(**{field: value})  # type: ignore[arg-type]  # all four are texts
 
 
-def _of_number(name: str, value: str) -> Callable[[], object]:
-    from pipelines.settings import _gigabytes, _minutes
+def _of_text(name: str, value: str) -> Callable[[], object]:
+    from pipelines.settings import _gigabytes, _languages, _minutes
 
-    return lambda: (_minutes if name == "TRUST_WAIT" else _gigabytes)(value)
+    read: dict[str, Callable[[str], object]] = {
+        "TRUST_WAIT": _minutes,
+        "TRUST_MAX_FILE_GB": _gigabytes,
+        "TRUST_REPORT_LANGUAGES": _languages,
+    }
+    return lambda: read[name](value)
 
 
 def memory(settings: Settings, machine: float) -> Findings:

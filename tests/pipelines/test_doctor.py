@@ -1,3 +1,4 @@
+import dataclasses
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from pipelines import cli
 from pipelines.operations import doctor_data, doctor_machine
 from pipelines.operations.backup import register
 from pipelines.operations.doctor import Diagnosis, as_data, is_well, render
+from pipelines.operations.retention import Retention
 from pipelines.settings import Settings
 from pipelines.warehouse import Warehouse
 
@@ -55,6 +57,7 @@ def test_every_variable_that_the_code_reads_is_known():
     for path in (doctor_machine.ROOT / "pipelines").rglob("*.py"):
         if path.name != "doctor_machine.py":
             read |= set(re.findall(r'"(TRUST_[A-Z_]+[A-Z])"', path.read_text("utf-8")))
+    read |= {f"TRUST_KEEP_{kept.name.upper()}_DAYS" for kept in dataclasses.fields(Retention)}
     assert read - {"TRUST_ESTIMATORS", "TRUST_OUTCOMES", "TRUST_STRATA"} <= doctor_machine.KNOWN
 
 
@@ -72,6 +75,7 @@ def test_a_misspelt_setting_is_told_with_the_nearest_known_name():
         ("TRUST_PSEUDONYM_KEY", "short"),
         ("TRUST_WAIT", "long"),
         ("TRUST_MAX_FILE_GB", "0"),
+        ("TRUST_REPORT_LANGUAGES", "fr"),
         ("TRUST_MAX_AGE_HOURS", "old"),
         ("TRUST_KEEP_RUNS_DAYS", "ever"),
         ("TRUST_ALERT_ON", "sundays"),
