@@ -21,7 +21,7 @@ def sentences(*, window_days: int) -> Mapping[str, Sentence]:
     Parameters
     ----------
     window_days : int
-        The window of the trend features.
+        The window of the features of trend and season.
     """
     words = {
         "silence": _silence(),
@@ -29,7 +29,7 @@ def sentences(*, window_days: int) -> Mapping[str, Sentence]:
         "trend": _trend(window_days),
         "spending": _spending(),
         "variety": _variety(),
-        "season": _season(),
+        "season": _season(window_days),
         "delivery": _delivery(),
         "returns": _returns(),
         "complaints": _complaints(),
@@ -50,109 +50,203 @@ def _either(condition: pl.Expr, then: Sentence, otherwise: Sentence) -> Sentence
     return english, chinese
 
 
+def _share_of(
+    part: pl.Expr,
+    whole: pl.Expr,
+    nouns: tuple[str, str],
+    *,
+    all_of: tuple[str, str],
+    none_of: tuple[str, str],
+) -> pl.Expr:
+    """“The only order was …”, “Both orders were …”, “All 3 orders …”, “1 of 3 orders was …”, and if none of them did.
+
+    Each predicate is given for one and for many; ``none_of`` speaks of what is left, so it stands after “All”.
+    """
+    part, whole = part.cast(pl.Int64), whole.cast(pl.Int64)
+    one, many = (pl.when(part == 0).then(pl.lit(none_of[n])).otherwise(pl.lit(all_of[n])) for n in (0, 1))
+    return (
+        pl.when(whole == 1).then(pl.format("The only {} {}", pl.lit(nouns[0]), one))
+        .when((part > 0) & (part < whole))
+        .then(pl.format("{} of {} {} {}", part, whole, pl.lit(nouns[1]),
+                        pl.when(part == 1).then(pl.lit(all_of[0])).otherwise(many)))
+        .when(whole == 2).then(pl.format("Both {} {}", pl.lit(nouns[1]), many))
+        .otherwise(pl.format("All {} {} {}", whole, pl.lit(nouns[1]), many))
+    )  # fmt: skip
+
+
+def _share_of_zh(part: pl.Expr, whole: pl.Expr, noun: str, *, all_of: str, none_of: str) -> pl.Expr:
+    """“仅有的 1 个订单…”, “3 个订单均…”, “3 个订单中有 1 个…”; the noun begins with its classifier."""
+    part, whole = part.cast(pl.Int64), whole.cast(pl.Int64)
+    told = pl.when(part == 0).then(pl.lit(none_of)).otherwise(pl.lit(all_of))
+    return (
+        pl.when(whole == 1).then(pl.format("仅有的 1 {}{}", pl.lit(noun), told))
+        .when((part > 0) & (part < whole))
+        .then(pl.format("{} {}中有 {} {}{}", whole, pl.lit(noun), part, pl.lit(noun[0]), pl.lit(all_of)))
+        .otherwise(pl.format("全部 {} {}均{}", whole, pl.lit(noun), told))
+    )  # fmt: skip
+
+
+def _number_or_none(number: pl.Expr, none: str) -> pl.Expr:
+    return pl.when(number == 0).then(pl.lit(none)).otherwise(pl.format("{}", number.cast(pl.Int64)))
+
+
 def _money(amount: pl.Expr) -> pl.Expr:
-    return pl.format("{}", amount.round(2))
+    """Two decimals, always."""
+    cents = (amount * 100.0).round().cast(pl.Int64, strict=False)
+    sign = pl.when(cents < 0).then(pl.lit("−")).otherwise(pl.lit(""))
+    return pl.format("{}{}.{}", sign, cents.abs() // 100, (cents.abs() % 100).cast(pl.String).str.zfill(2))
 
 
 def _silence() -> Sentence:
-    days, usual = pl.col("recency_days"), (pl.col("active_span_days") / pl.col("repeat_purchase_days")).round(0)
-    usual = usual.clip(lower_bound=1)
+    days, repeats = pl.col("recency_days"), pl.col("repeat_purchase_days")
+    usual = (pl.col("active_span_days") / repeats).round(0).clip(lower_bound=1)
+    usual = usual.fill_nan(0).cast(pl.Int64, strict=False).fill_null(0)
     gone: Sentence = _either(
         days == 0,
-        (pl.lit("Bought on the last day"), pl.lit("当天有购买")),
+        (pl.lit("Bought on the day of this score"), pl.lit("评分当天有购买")),
         (pl.format("No purchase for {}", _count(days, "day", "days")), pl.format("已 {} 天未购买", days)),
     )
     english = (
-        pl.when(pl.col("repeat_purchase_days") == 0).then(pl.lit("bought on one day only"))
+        pl.when(repeats == 0).then(pl.lit("bought on one day only"))
+        .when(repeats == 1).then(pl.format("the only two purchase days were {} apart", _count(usual, "day", "days")))
         .when(usual == 1).then(pl.lit("usually every day"))
-        .otherwise(pl.format("usually every {} days", usual.fill_nan(0).cast(pl.Int64, strict=False).fill_null(0)))
+        .otherwise(pl.format("usually every {} days", usual))
     )  # fmt: skip
     chinese = (
-        pl.when(pl.col("repeat_purchase_days") == 0).then(pl.lit("只在一天购买过"))
-        .otherwise(pl.format("通常每 {} 天购买一次", usual.fill_nan(0).cast(pl.Int64, strict=False).fill_null(0)))
+        pl.when(repeats == 0).then(pl.lit("只在一天购买过"))
+        .when(repeats == 1).then(pl.format("仅有的两个购买日相隔 {} 天", usual))
+        .when(usual == 1).then(pl.lit("通常每天购买"))
+        .otherwise(pl.format("通常每 {} 天购买一次", usual))
     )  # fmt: skip
     return pl.format("{}; {}", gone[0], english), pl.format("{}；{}", gone[1], chinese)
 
 
 def _frequency() -> Sentence:
-    bought, tenure = pl.col("purchase_days"), pl.col("tenure_days") + 1
-    return (
-        pl.format("Bought on {} within {}", _count(bought, "day", "days"), _count(tenure, "day", "days")),
-        pl.format("{} 天内有 {} 天购买", tenure, bought),
-    )
+    bought, ago = pl.col("purchase_days"), pl.col("tenure_days")
+    once: Sentence = _either(
+        ago == 0,
+        (pl.lit("Bought for the first time on the day of this score"), pl.lit("评分当天首次购买")),
+        (pl.format("Bought on one day only, {} ago", _count(ago, "day", "days")),
+         pl.format("只在 {} 天前购买过一天", ago)),
+    )  # fmt: skip
+    often = (pl.format("Bought on {} days within {} days", bought, ago + 1),
+             pl.format("{} 天内有 {} 天购买", ago + 1, bought))  # fmt: skip
+    return _either(bought == 1, once, often)
 
 
 def _trend(window: int) -> Sentence:
     last, before = pl.col(f"orders_last_{window}d"), pl.col(f"orders_previous_{window}d")
+    lately = pl.when(last == 0).then(pl.lit("No order")).otherwise(_count(last, "order", "orders"))
+    lately_zh = pl.when(last == 0).then(pl.lit("没有订单")).otherwise(pl.format("有 {} 个订单", last))
+    before_zh = pl.when(before == 0).then(pl.lit("没有")).otherwise(pl.format("有 {} 个", before))
     return (
         pl.format(
-            f"{{}} in the last {window} days, {{}} in the {window} days before", _count(last, "order", "orders"), before
+            f"{{}} in the last {window} days, {{}} in the {window} days before", lately, _number_or_none(before, "none")
         ),
-        pl.format(f"最近 {window} 天 {{}} 笔订单，之前 {window} 天 {{}} 笔", last, before),
+        pl.format(f"最近 {window} 天{{}}，之前 {window} 天{{}}", lately_zh, before_zh),
     )
 
 
 def _spending() -> Sentence:
     mean, last = _money(pl.col("order_amount_mean")), _money(pl.col("order_amount_last"))
-    return _either(
-        pl.col("order_amount_mean").is_null(),
-        (pl.lit("Amounts of the orders are not known"), pl.lit("订单金额未知")),
-        (pl.format("Spends {} an order on average; the last was {}", mean, last),
+    known: Sentence = _either(
+        pl.col("orders") == 1,
+        (pl.format("The only order came to {}", last), pl.format("仅有的 1 个订单金额为 {}", last)),
+        (pl.format("Spends {} an order on average; the last came to {}", mean, last),
          pl.format("平均每单 {}；最近一单 {}", mean, last)),
     )  # fmt: skip
+    unknown: Sentence = (pl.lit("Amounts of the orders are not known"), pl.lit("订单金额未知"))
+    return _either(pl.col("order_amount_mean").is_null(), unknown, known)
 
 
 def _variety() -> Sentence:
-    mean = pl.col("products_mean").round(1)
-    return _either(
-        pl.col("products_mean").fill_null(0) > 0,
-        (pl.format("Buys {} different products an order on average", mean), pl.format("平均每单购买 {} 种商品", mean)),
-        (pl.format("Has bought from {}", _count(pl.col("categories"), "category", "categories")),
-         pl.format("购买过 {} 个品类", pl.col("categories"))),
+    mean = pl.col("products_mean").fill_null(0.0)
+    tenths, categories = mean.round(1), pl.col("categories")
+    products: Sentence = _either(
+        mean == 1,
+        (pl.lit("Buys one product an order"), pl.lit("每单购买 1 种商品")),
+        (pl.format("Buys {} different products an order on average", tenths),
+         pl.format("平均每单购买 {} 种商品", tenths)),
     )  # fmt: skip
+    kinds: Sentence = _either(
+        categories == 0,
+        (pl.lit("What was bought is not known"), pl.lit("购买了什么未知")),
+        (pl.format("Has bought from {}", _count(categories, "category", "categories")),
+         pl.format("购买过 {} 个品类", categories)),
+    )  # fmt: skip
+    return _either(mean > 0, products, kinds)
 
 
-def _season() -> Sentence:
+def _season(window: int) -> Sentence:
     orders = pl.col("orders_same_season")
+    number = pl.when(orders == 0).then(pl.lit("no order")).otherwise(_count(orders, "order", "orders"))
+    number_zh = pl.when(orders == 0).then(pl.lit("没有订单")).otherwise(pl.format("有 {} 个订单", orders))
     return _either(
         orders.is_null(),
-        (pl.lit("Not yet a customer at this season a year ago"), pl.lit("去年同期还不是客户")),
-        (pl.format("{} at this season a year ago", _count(orders, "order", "orders")),
-         pl.format("去年同期 {} 笔订单", orders)),
+        (pl.lit("Not yet a customer a year ago"), pl.lit("一年前还不是客户")),
+        (pl.format(f"In the {window} days that followed a year ago: {{}}", number),
+         pl.format(f"一年前的今日之后 {window} 天内{{}}", number_zh)),
     )  # fmt: skip
 
 
 def _delivery() -> Sentence:
     late, due = pl.col("orders_late"), pl.col("promises_due")
-    return _either(
-        due == 0,
-        (pl.lit("No promised delivery was due so far"), pl.lit("尚无到期的交付承诺")),
-        (pl.format("{} of {} not delivered by the promised date", late, _count(due, "order", "orders")),
-         pl.format("{} 笔应交付订单中有 {} 笔未按承诺日期送达", due, late)),
-    )  # fmt: skip
+    missed, kept = "missed the promised date", "came by the promised date"
+    told = (
+        _share_of(late, due, ("delivery", "deliveries"), all_of=(missed, missed), none_of=(kept, kept)),
+        _share_of_zh(late, due, "次配送", all_of="晚于承诺日期", none_of="按承诺日期送达"),
+    )
+    return _either(due == 0, (pl.lit("No promised delivery has been due so far"), pl.lit("尚无到期的交付承诺")), told)
 
 
 def _returns() -> Sentence:
     returned, orders = pl.col("orders_returned"), pl.col("orders")
-    return (
-        pl.format("{} of {} returned or cancelled in part or whole", returned, _count(orders, "order", "orders")),
-        pl.format("{} 笔订单中有 {} 笔退货或取消（部分或全部）", orders, returned),
+    sent, kept = "returned or cancelled, in part or whole", "neither returned nor cancelled"
+    some = _share_of(
+        returned, orders, ("order", "orders"), all_of=(f"was {sent}", f"were {sent}"), none_of=(f"was {kept}", "")
+    )
+    english = (
+        pl.when((returned > 0) | (orders == 1)).then(some)
+        .when(orders == 2).then(pl.lit("Neither of the 2 orders was returned or cancelled"))
+        .otherwise(pl.format("None of the {} orders was returned or cancelled", orders))
+    )  # fmt: skip
+    return english, _share_of_zh(
+        returned, orders, "个订单", all_of="有退货或取消（部分或全部）", none_of="没有退货或取消"
     )
 
 
 def _complaints() -> Sentence:
     complaints, still_open = pl.col("complaints"), pl.col("complaints_open")
+    is_one, both = complaints == 1, pl.when(complaints == 2).then(pl.lit("both")).otherwise(pl.lit("all"))
+    state = (
+        pl.when(is_one & (still_open == 1)).then(pl.lit("still open"))
+        .when(is_one).then(pl.lit("closed by now"))
+        .when(still_open == 0).then(pl.format("{} closed by now", both))
+        .when(still_open == complaints).then(pl.format("{} still open", both))
+        .otherwise(pl.format("{} still open", still_open))
+    )  # fmt: skip
+    state_zh = (
+        pl.when(is_one & (still_open == 1)).then(pl.lit("尚未办结"))
+        .when(is_one).then(pl.lit("已办结"))
+        .when(still_open == 0).then(pl.lit("均已办结"))
+        .when(still_open == complaints).then(pl.lit("均未办结"))
+        .otherwise(pl.format("其中 {} 次尚未办结", still_open))
+    )  # fmt: skip
     return _either(
         complaints == 0,
         (pl.lit("No complaints"), pl.lit("没有投诉")),
-        (pl.format("{}, {} still open", _count(complaints, "complaint", "complaints"), still_open),
-         pl.format("{} 次投诉，其中 {} 次尚未解决", complaints, still_open)),
+        (pl.format("{}, {}", _count(complaints, "complaint", "complaints"), state),
+         pl.format("{} 次投诉，{}", complaints, state_zh)),
     )  # fmt: skip
 
 
 def _tenure() -> Sentence:
-    days = pl.col("tenure_days") + 1
-    return pl.format("First bought {} ago", _count(days - 1, "day", "days")), pl.format("首次购买在 {} 天前", days - 1)
+    days = pl.col("tenure_days")
+    return _either(
+        days == 0,
+        (pl.lit("First bought on the day of this score"), pl.lit("首次购买就在评分当天")),
+        (pl.format("First bought {} ago", _count(days, "day", "days")), pl.format("首次购买在 {} 天前", days)),
+    )
 
 
 def _segment() -> Sentence:

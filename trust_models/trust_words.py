@@ -87,6 +87,9 @@ QUIET_STREAMS = (
 )
 """Streams that go well where nothing happens: of many trials, people say that none of them failed."""
 
+AWAITED_STREAMS = ("complaint_answered", "complaint_resolved", "came_back")
+"""Streams that go badly where nothing happens: of many trials, people say that none of them went well."""
+
 
 def sentences() -> tuple[pl.Expr, pl.Expr]:
     """English and Chinese sentence of a reason, from the columns driver, contribution, trials and failures.
@@ -96,12 +99,15 @@ def sentences() -> tuple[pl.Expr, pl.Expr]:
     contribution = pl.col("contribution")
     speaks_of_failures = (pl.col("failures") > 0) & ((contribution < 0) | (pl.col("failures") == pl.col("trials")))
     told = pl.when(speaks_of_failures).then(pl.col("failures")).otherwise(pl.col("trials") - pl.col("failures"))
-    is_none = ~speaks_of_failures & (pl.col("failures") == 0) & pl.col("driver").cast(pl.String).is_in(QUIET_STREAMS)
+    driver = pl.col("driver").cast(pl.String)
+    none_failed = ~speaks_of_failures & (pl.col("failures") == 0) & driver.is_in(QUIET_STREAMS)
+    none_went_well = speaks_of_failures & (pl.col("failures") == pl.col("trials")) & driver.is_in(AWAITED_STREAMS)
+    is_none, missing = none_failed | none_went_well, _predicate(ENGLISH, none_failed)
     english = pl.concat_str(
         pl.when(is_none & (pl.col("trials") == 2))
-        .then(pl.format("Neither of the 2 {} {}", _word(ENGLISH, "many"), _word(ENGLISH, "failed")))
+        .then(pl.format("Neither of the 2 {} {}", _word(ENGLISH, "many"), missing))
         .when(is_none & (pl.col("trials") > 2))
-        .then(pl.format("None of the {} {} {}", "trials", _word(ENGLISH, "many"), _word(ENGLISH, "failed")))
+        .then(pl.format("None of the {} {} {}", "trials", _word(ENGLISH, "many"), missing))
         .otherwise(pl.format("{} {}", _english_subject(told), _predicate(ENGLISH, speaks_of_failures))),
         _english_effect(),
         separator=" ",

@@ -154,6 +154,9 @@ def _action(told: dict[str, Any], words: Words, lang: str) -> list[str]:
         if row["text_en"] == scores["recommended_action"]
     }
     why = [row[f"text_{lang}"] for row in told["reasons"] if (row["score"], row["driver"]) in answered]
+    if ("complaint", "open") in answered:
+        count = scores["open_complaints"]
+        why = [words["one_waits"] if count == 1 else words["wait"].format(count=count)]
     return [words["action"].format(action=action), *(words["because"].format(reason=reason) for reason in why[:1])]
 
 
@@ -170,7 +173,14 @@ def _trust_reasons(told: dict[str, Any], words: Words, lang: str) -> list[list[s
 def _churn_reasons(told: dict[str, Any], words: Words, lang: str) -> list[str]:
     """What moves the risk; nothing for a customer who has left, which is a record and no forecast."""
     is_gone = told["scores"]["churn_status"] == "churned"
-    return [] if is_gone else [words["churn"], *_texts(told["reasons"], "churn", words, lang)]
+    if is_gone:
+        return []
+    reasons = [row for row in told["reasons"] if row["score"] == "churn"]
+    raising = [row for row in reasons if row["contribution"] > 0]
+    lowering = [row for row in reasons if row["contribution"] < 0]
+    parts = (("raises", raising), ("lowers", lowering))
+    lines = [line for name, rows in parts if rows for line in (words[name], *_texts(rows, "churn", words, lang))]
+    return lines or [words["raises"], f"  {words['none']}"]
 
 
 def _texts(reasons: Sequence[dict[str, Any]], score: str, words: Words, lang: str) -> list[str]:

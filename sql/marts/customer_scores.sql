@@ -32,6 +32,16 @@ advised as (
     ) as night
     inner join reason on night.customer_id = reason.customer_id
     where night.churn_status <> 'churned' and (is_distrusting or night.churn_band in ('high', 'very_high'))
+),
+
+-- Who has complained and still waits is answered before anything else, also after leaving. Where a company never
+-- records how complaints ended, all of them look open, and nobody can be said to wait.
+waiting as (
+    select night.customer_id
+    from night
+    where
+        night.open_complaints > 0
+        and exists (select 1 from known_complaints where resolved_at is not null)
 )
 
 select
@@ -64,7 +74,7 @@ select
     night.churn_basis,
     reason.top_trust_reason,
     reason.top_churn_reason,
-    action.text_en as recommended_action,
+    coalesce(answer.text_en, action.text_en) as recommended_action,
     night.orders,
     night.last_order_at,
     night.open_complaints,
@@ -72,9 +82,12 @@ select
     night.churn_model_version,
     reason.top_trust_reason_zh,
     reason.top_churn_reason_zh,
-    action.text_zh as recommended_action_zh
+    coalesce(answer.text_zh, action.text_zh) as recommended_action_zh
 from night
 left join reason on night.customer_id = reason.customer_id
 left join advised on night.customer_id = advised.customer_id
 left join meta.actions as action on advised.score = action.score and advised.driver = action.driver
+left join waiting on night.customer_id = waiting.customer_id
+left join meta.actions as answer
+    on waiting.customer_id is not null and answer.score = 'complaint' and answer.driver = 'open'
 order by night.customer_id

@@ -9,7 +9,7 @@ def test_every_action_is_told_once_in_both_languages():
     catalogue = actions()
     assert catalogue.columns == ["score", "driver", "text_en", "text_zh"]
     assert not catalogue.select("score", "driver").is_duplicated().any()
-    assert set(catalogue["score"]) == {"trust", "churn"}
+    assert set(catalogue["score"]) == {"complaint", "trust", "churn"}
     assert catalogue["text_en"].str.contains(r"^[ -~]+$").all()
     assert catalogue["text_zh"].str.contains(r"\p{Han}").all()
 

@@ -90,6 +90,22 @@ def test_what_changed_since_the_day_before_is_told_where_it_is_more_than_noise(t
     assert "What changed since 2024-12-28 (40.0 → 31.4):\n  a delivery was late" in render(told, "en")
 
 
+def test_what_raises_the_risk_is_told_apart_from_what_lowers_it(told):
+    told["reasons"] += [reason("churn", "frequency", -0.3, "many orders")]
+    lines = render(told, "en").splitlines()
+    raised, lowered = lines.index("  long silence"), lines.index("  many orders")
+    assert lines[raised - 1] == "What raises the risk of losing this customer, the strongest first:"
+    assert lines[lowered - 1] == "What lowers the risk:"
+    assert raised < lowered
+
+
+@pytest.mark.parametrize(("count", "why"), [(1, "1 complaint is still open"), (2, "2 complaints are still open")])
+def test_an_open_complaint_is_the_reason_of_its_own_action(told, count, why):
+    action = next(row for row in actions().iter_rows(named=True) if row["score"] == "complaint")
+    told["scores"] |= {"recommended_action": action["text_en"], "open_complaints": count}
+    assert f"Recommended: {action['text_en']}.\n  Because: {why}" in render(told, "en")
+
+
 def test_chinese_has_no_english_word_of_its_own(told):
     text = render(told, "zh")
     for found in ("信任：31（满分 100）", "最薄弱的维度：服务质量", "建议：", "原因：both late。", "走势"):

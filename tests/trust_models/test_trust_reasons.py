@@ -146,6 +146,24 @@ def test_where_nothing_happened_none_of_them_failed(trials: int, failures: int, 
     assert pl.DataFrame(row).select(*map(pl.Expr.alias, sentences(), ("en", "zh"))).row(0) == (english, chinese)
 
 
+@pytest.mark.parametrize(
+    ("driver", "trials", "failures", "english"),
+    [
+        ("came_back", 3, 3, "None of the 3 orders brought a further order in the usual time (−3.0)"),
+        ("came_back", 2, 2, "Neither of the 2 orders brought a further order in the usual time (−3.0)"),
+        ("came_back", 1, 1, "The only order brought no further order in the usual time (−3.0)"),
+        ("came_back", 3, 2, "2 of 3 orders brought no further order in the usual time (−3.0)"),
+        ("complaint_answered", 2, 2, "Neither of the 2 complaints got an answer in time (−3.0)"),
+        ("promise_kept", 3, 3, "All 3 deliveries missed the promised date (−3.0)"),
+    ],
+)
+def test_where_what_was_awaited_never_came_none_of_them_went_well(
+    driver: str, trials: int, failures: int, english: str
+) -> None:
+    row = {"driver": [driver], "contribution": [-3.0], "trials": [trials], "failures": [failures]}
+    assert pl.DataFrame(row).select(sentences()[0]).item() == english
+
+
 def test_a_bad_experience_that_kept_nobody_away_is_said_so() -> None:
     row = {"driver": ["came_back_after_failure"], "contribution": [3.0], "trials": [2], "failures": [0]}
     assert pl.DataFrame(row).select(sentences()[0]).item() == (
