@@ -7,6 +7,7 @@ come from the docstrings, which are read and never run.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,7 +157,9 @@ def _argument(argument: ast.arg, default: ast.expr | None) -> str:
 
 
 def _code(lines: list[str]) -> str:
-    return "\n".join(["```python", *lines, "```"])
+    """Texts in double quotes, as in the code of the project."""
+    text = re.sub(r"'([^'\"\\]*)'", r'"\1"', "\n".join(lines))
+    return f"```python\n{text}\n```"
 
 
 def _cell(node: ast.Module | Described) -> str:

@@ -41,7 +41,7 @@ waiting as (
     from night
     where
         night.open_complaints > 0
-        and exists (select 1 from known_complaints where resolved_at is not null)
+        and (select count(resolved_at) > 0 from known_complaints)
 )
 
 select
