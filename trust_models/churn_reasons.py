@@ -127,7 +127,7 @@ def _frequency() -> Sentence:
         ago == 0,
         (pl.lit("Bought for the first time on the day of this score"), pl.lit("评分当天首次购买")),
         (pl.format("Bought on one day only, {} ago", _count(ago, "day", "days")),
-         pl.format("只在 {} 天前购买过一天", ago)),
+         pl.format("只在 {} 天前的一天购买过", ago)),
     )  # fmt: skip
     often = (pl.format("Bought on {} days within {} days", bought, ago + 1),
              pl.format("{} 天内有 {} 天购买", ago + 1, bought))  # fmt: skip
