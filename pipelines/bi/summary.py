@@ -38,7 +38,8 @@ def render(told: dict[str, Any]) -> str:
         return "\n".join([*lines, *_trained(told), "", *_quality(told["quality"]), "", *_cards(told)])
     lines += ["", f"As of {told['as_of']}: {told['customers']:,} customers"]
     lines += [f"  {label:<34}{value:>12,}" for label, value in told["headline"].items()]
-    lines += ["", f"published  {told['published']}", f"warehouse  {told['warehouse']}"]
+    lines += ["", f"published  {told['published']}", *(f"report     {file}" for file in told["reports"])]
+    lines += [f"warehouse  {told['warehouse']}"]
     return "\n".join(lines)
 
 
@@ -81,6 +82,7 @@ def _night(settings: Settings, warehouse: Warehouse, as_of: date) -> dict[str, A
         "customers": counts[0],
         "headline": headline,
         "published": str(settings.warehouse / "bi.duckdb"),
+        "reports": [str(file) for file in sorted((settings.warehouse / "reports" / f"{as_of}").glob("report.*.html"))],
         "notes": night["notes_en"].split("; ") if night["notes_en"] else [],
         "trust_model_version": night["trust_model_version"],
         "churn_model_version": night["churn_model_version"],
