@@ -114,7 +114,9 @@ def _headline(told: dict[str, Any], words: Words, lang: str) -> list[str]:
     lines.append(words[scores["churn_status"]].format(orders=orders, last=f"{scores['last_order_at']:%Y-%m-%d}"))
     if scores["churn_status"] != "churned":
         basis = words["baseline"] if scores["churn_basis"].startswith("baseline") else ""
-        lines.append(words["risk"].format(days=told["horizon_days"], risk=scores["churn_risk"], basis=basis))
+        lines.append(
+            words["risk"].format(days=told["horizon_days"], risk=_share(scores["churn_risk"], words), basis=basis)
+        )
     if scores["open_complaints"]:
         lines.append(words["open_complaints"].format(count=scores["open_complaints"]))
     return [*lines, *_weakest(scores, told["usual"], words, lang)]
@@ -126,6 +128,11 @@ def _trust(scores: dict[str, Any], words: Words) -> str:
     low, high = scores["trust_low"], scores["trust_high"]
     place = "trust_high" if low > MIDDLE else "trust_low" if high < MIDDLE else "trust_middle"
     return words["trust"].format(score=scores["trust_score"], low=low, high=high, meaning=words[place])
+
+
+def _share(risk: float, words: Words) -> str:
+    """A probability in percent; one that is not known to be 0 or 1 is never told as 0% or 100%."""
+    return words["least"] if risk < 0.01 else words["most"] if risk > 0.99 else f"{risk:.0%}"
 
 
 def _weakest(scores: dict[str, Any], usual: dict[str, Any], words: Words, lang: str) -> list[str]:

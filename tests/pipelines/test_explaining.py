@@ -128,6 +128,8 @@ def test_without_evidence_trust_is_unknown_and_no_number_is_shown(told):
         ({"churn_status": "churned", "churn_risk": 1.0}, "Status: has left", "Risk of being lost"),
         ({"churn_status": "lapsed"}, "Status: lapsed", "has left"),
         ({"churn_basis": "baseline:hiatus"}, "by a simple rule", "has left"),
+        ({"churn_risk": 0.002}, "within 90 days: under 1%.", "0%"),
+        ({"churn_risk": 0.998}, "within 90 days: over 99%.", "100%"),
         ({"recommended_action": None, "orders": 1}, "1 order, the last", "Because"),
         ({"trust_low": 60.0, "trust_high": 90.0}, "more than most others", "less than most"),
         ({"trust_low": 40.0, "trust_high": 90.0}, "about as much as others", "less than most"),
