@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,7 +87,8 @@ class Live:
 
     def begin(self, pace: "Pace") -> None:
         """Take up what lies ahead."""
-        self._pace, self._left, self._last = pace, pace.seconds, time.monotonic()
+        self._pace, self._left = pace, pace.seconds
+        self._stage_began = self._last = time.monotonic()
         self._stage = next(iter(STAGES))
 
     def step(self, step: "Step") -> None:
@@ -157,9 +158,21 @@ def shown_run(job: str, day: date, *, is_shown: bool) -> Iterator[Shown]:
         from rich.console import Console
         from rich.live import Live as Moving
 
-        console = Console()
-        console.print(title, highlight=False, markup=False)
-        live = Live(console)
-        with Moving(live, console=console, transient=True, refresh_per_second=8):
-            yield live
-            live.close()
+        with terminal() as out:
+            console = Console(file=out)
+            console.print(title, highlight=False, markup=False)
+            live = Live(console)
+            with Moving(live, console=console, transient=True, refresh_per_second=8):
+                yield live
+                live.close()
+
+
+@contextmanager
+def terminal() -> Iterator[TextIO]:
+    """Standard output as it is now, whatever becomes of it.
+
+    While a step runs, Dagster sends standard output to a file and copies that to the terminal, late and not always
+    whole: a line that moves would stand still and run into the next.
+    """
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="replace") as own:
+        yield own

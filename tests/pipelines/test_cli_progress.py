@@ -1,10 +1,12 @@
 import io
+import sys
 
 import pytest
+from dagster._core.execution.compute_logs import redirect_stream
 from rich.console import Console
 
 from pipelines import cli_progress
-from pipelines.cli_progress import STAGES, Live, can_show, shown_run
+from pipelines.cli_progress import STAGES, Live, can_show, shown_run, terminal
 from pipelines.night import Step
 from pipelines.operations.pace import Pace
 
@@ -95,6 +97,14 @@ def test_a_pipe_gets_a_plain_line_a_table_and_a_silent_run_nothing(capsys):
     with shown_run("nightly", "2026-01-31", is_shown=False) as shown:
         shown.step(Step("raw.churn", 9, 0.1))
     assert capsys.readouterr().out == ""
+
+
+def test_the_terminal_stays_the_same_while_standard_output_goes_elsewhere(capfd, tmp_path):
+    with terminal() as out, (tmp_path / "captured").open("w") as elsewhere, redirect_stream(elsewhere, sys.stdout):
+        print("a step", flush=True)
+        print("the line", file=out, flush=True)
+    assert capfd.readouterr().out == "the line\n"
+    assert (tmp_path / "captured").read_text() == "a step\n"
 
 
 def test_every_schema_of_the_night_has_its_stage():
