@@ -1,55 +1,19 @@
 """Doctor: what is wrong with an installation, a line a check, each with what to do.
 
-Belongs here: the shape of a finding, the order of the checks, and how they look in a terminal. Must not be here: the
-checks themselves (see ``doctor_machine`` and ``doctor_data``). Nothing here changes anything or waits for a night.
+Belongs here: the order of the checks, and how they look in a terminal. Must not be here: the checks themselves (see
+``doctor_machine`` and ``doctor_data``). Nothing here changes anything or waits for a night.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipelines.errors import UserError
+from pipelines.operations.diagnosis import Diagnosis
 from pipelines.settings import Settings
-
-Level = Literal["ok", "warning", "error"]
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What one check found.
-
-    Parameters
-    ----------
-    check : str
-        What was looked at.
-    level : {"ok", "warning", "error"}
-        ``error``: nights fail, or nobody gets fresh scores. ``warning``: it works, and will not always.
-    text : str
-        One line: what was found and, where it is not well, what to do.
-    """
-
-    check: str
-    level: Level
-    text: str
-
-
-Findings = Iterator[Diagnosis]
-
-
-def guarded(check: str, look: Callable[[], object]) -> Diagnosis | None:
-    """The error that looking at something ends with, as a finding; None where it ends well."""
-    try:
-        look()
-    except UserError as error:
-        return Diagnosis(check, "error", str(error))
-    except OSError as error:
-        return Diagnosis(
-            check, "error", f"{error.filename or check}: cannot be read ({error.strerror}); mend its rights"
-        )
-    return None
 
 
 def examine(

@@ -18,7 +18,7 @@ from data_contracts import landing_contracts
 from pipelines.errors import UserError
 from pipelines.ingest.landing import listing, misnamed
 from pipelines.operations.alerting import AlertSettings
-from pipelines.operations.doctor import Diagnosis, Findings, Level
+from pipelines.operations.diagnosis import Diagnosis, Findings, Level
 from pipelines.operations.status import agreed_age, status
 from pipelines.settings import Settings
 from pipelines.warehouse import FILE, DuckDBError, Warehouse

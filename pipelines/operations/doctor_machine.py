@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipelines.night import ROOT
 from pipelines.operations.alerting import AlertSettings
-from pipelines.operations.doctor import Diagnosis, Findings, guarded
+from pipelines.operations.diagnosis import Diagnosis, Findings, guarded
 from pipelines.operations.logs import chosen_form
 from pipelines.operations.retention import Retention
 from pipelines.operations.status import agreed_age

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from pipelines import cli
 from pipelines.operations import doctor_data, doctor_machine
 from pipelines.operations.backup import register
-from pipelines.operations.doctor import Diagnosis, as_data, is_well, render
+from pipelines.operations.diagnosis import Diagnosis
+from pipelines.operations.doctor import as_data, is_well, render
 from pipelines.operations.retention import Retention
 from pipelines.settings import Settings
 from pipelines.warehouse import Warehouse
