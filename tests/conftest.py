@@ -88,3 +88,13 @@ def _write_rows(path: Path, rows: Sequence[Row] | pl.DataFrame) -> None:
     else:
         text = frame.write_csv().encode()
         path.write_bytes(gzip.compress(text) if path.name.endswith(".gz") else text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often something was tried: numbers that people are told must come from somewhere."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
+    counts = [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    if counts:
+        terminalreporter.section("tried")
+    for name, count in counts:
+        terminalreporter.write_line(f"{name}: {count}")

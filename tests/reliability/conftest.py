@@ -56,13 +56,3 @@ def browser() -> Iterator[Any]:
         (pytest.fail if os.environ.get(pages.NEEDED) else pytest.skip)(why)
     with pages.browser() as opened:
         yield opened
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how often something was tried: numbers that people are told must come from somewhere."""
-    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
-    counts = [pair for report in reports if report.when == "call" for pair in report.user_properties]
-    if counts:
-        terminalreporter.section("tried")
-    for name, count in counts:
-        terminalreporter.write_line(f"{name}: {count}")
