@@ -26,7 +26,7 @@ from trust_models.day_before import DayBefore
 from trust_models.fairness import FACTORS
 from trust_models.streams import STREAMS
 from trust_models.trust import TrustEstimator
-from trust_models.trust_posterior import PERCENTILE, PRIOR, Counts, StreamLikelihoods, expectation
+from trust_models.trust_posterior import PERCENTILE, PRIOR, Counts, StreamLikelihoods
 from trust_models.trust_reasons import shapley, subset_values
 
 Floats = npt.NDArray[np.float64]
@@ -162,14 +162,18 @@ def contributions(
     now = before.select("customer_id").join(now, on="customer_id", how="inner", maintain_order="left", validate="1:1")
     if len(now) < len(before):
         raise ValueError(f"{len(before) - len(now)} customers of the day before have no evidence today")
+    told = before.select("customer_id", "trust_score_before")
+    if told.is_empty():
+        names = ("trust_score", REFIT, FADING, GROUPS, *estimator.streams_)
+        return told.with_columns(pl.lit(None, pl.Float64).alias(name) for name in names)
     aged = _aged(before, now, changed, estimator, half_life_days)
-    grouped, likelihoods = _with_groups(aged, now), estimator.likelihoods()
+    grouped = _with_groups(aged, now)
     scores = [before["trust_score_before"].to_numpy()]
-    scores += [_scores(estimator, likelihoods, frame) for frame in (before, aged, grouped)]
-    shares = _stream_shares(estimator, likelihoods, grouped, now)
+    scores += [estimator.scores(frame) for frame in (before, aged, grouped)]
+    shares = _stream_shares(estimator, grouped, now)
     steps = dict(zip((REFIT, FADING, GROUPS), np.diff(scores, axis=0), strict=True))
     streams = {name: shares[:, place] for place, name in enumerate(estimator.streams_)}
-    return before.select("customer_id", "trust_score_before").with_columns(
+    return told.with_columns(
         trust_score=pl.Series(scores[-1] + shares.sum(axis=1)),
         **{name: pl.Series(values) for name, values in (steps | streams).items()},
     )
@@ -297,20 +301,9 @@ def _with_groups(evidence: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     return evidence.with_columns(groups[name] for name in FACTORS if name in groups.columns)
 
 
-def _scores(estimator: TrustEstimator, likelihoods: StreamLikelihoods, evidence: pl.DataFrame) -> Floats:
-    """Trust scores, as the estimator gives them."""
-    if evidence.is_empty():
-        return np.zeros(0)
-    parts = (expectation(likelihoods.posterior(counts), PERCENTILE) for counts in estimator.chunks(evidence))
-    return np.concatenate(list(parts))
-
-
-def _stream_shares(
-    estimator: TrustEstimator, likelihoods: StreamLikelihoods, before: pl.DataFrame, now: pl.DataFrame
-) -> Floats:
+def _stream_shares(estimator: TrustEstimator, before: pl.DataFrame, now: pl.DataFrame) -> Floats:
     """Shapley values (customers, streams) of the streams in the way from one score to the other."""
-    if before.is_empty():
-        return np.zeros((0, len(estimator.streams_)))
+    likelihoods = estimator.likelihoods()
     parts = Parallel(n_jobs=estimator.n_jobs, require="sharedmem")(
         delayed(_shares)(likelihoods, *sides)
         for sides in zip(estimator.chunks(before), estimator.chunks(now), strict=True)
