@@ -120,7 +120,8 @@ def catalogue(settings: FeatureSettings, population_interval_days: float | None 
     return (
         *_rhythm(),
         *_decays(settings),
-        *_baskets(settings),
+        *_baskets(),
+        *_calendar(settings),
         *_deliveries(),
         *_returns(),
         *_intervals(),
@@ -179,10 +180,8 @@ def _decays(settings: FeatureSettings) -> tuple[Feature, ...]:
     )
 
 
-def _baskets(settings: FeatureSettings) -> tuple[Feature, ...]:
-    amount, unknown, age = pl.col("amount"), "no order has a known amount", pl.col("age_days")
-    window = settings.window_days
-    year_ago = (age < 365) & (age >= 365 - window)
+def _baskets() -> tuple[Feature, ...]:
+    amount, unknown = pl.col("amount"), "no order has a known amount"
     return (
         Feature("order_amount_mean", "spending", "Mean amount of an order.", amount.mean(), unknown),
         Feature(
@@ -202,6 +201,14 @@ def _baskets(settings: FeatureSettings) -> tuple[Feature, ...]:
         ),
         Feature("categories", "variety", "Different main categories.", pl.col("category").drop_nulls().n_unique()),
         Feature("channels", "variety", "Different channels used.", pl.col("channel").drop_nulls().n_unique()),
+    )
+
+
+def _calendar(settings: FeatureSettings) -> tuple[Feature, ...]:
+    """When orders came, and by which channel the last one."""
+    age, window = pl.col("age_days"), settings.window_days
+    year_ago = (age < 365) & (age >= 365 - window)
+    return (
         Feature(f"orders_last_{window}d", "trend", f"Orders in the last {window} days.", (age < window).sum()),
         Feature(
             f"orders_previous_{window}d",

@@ -155,18 +155,27 @@ def survival(story: Story) -> Section:
     rows = story.facts.rows(SURVIVAL)
     if not any(row["events"] for row in rows):
         return Section("survival", title, (Note(story.say("nobody_lost")), _silence(story)))
-    ends = []
-    for churn in ("silent", "declared"):
-        if told := [row for row in rows if row["churn"] == churn]:
-            last = told[-1]
-            numbers = {
-                "months": last["tenure_months"] + 1,
-                "share": share(last["survival"]),
-                "n": count(last["at_risk"]),
-            }
-            spread = interval(last["survival_low"], last["survival_high"], share)
-            ends.append(story.say(f"survival_{churn}", interval=spread, **numbers))
-    text = " ".join(ends)
+    text = " ".join(
+        _survivors(story, churn, told[-1])
+        for churn in ("silent", "declared")
+        if (told := [row for row in rows if row["churn"] == churn])
+    )
+    how = Paragraph(story.say("survival_how"))
+    return Section("survival", title, (Paragraph(text), _survival_figure(story, rows, text), _silence(story), how))
+
+
+def _survivors(story: Story, churn: str, last: Row) -> str:
+    """How many are still there at the end of what has been watched."""
+    return story.say(
+        f"survival_{churn}",
+        interval=interval(last["survival_low"], last["survival_high"], share),
+        months=last["tenure_months"] + 1,
+        share=share(last["survival"]),
+        n=count(last["at_risk"]),
+    )
+
+
+def _survival_figure(story: Story, rows: list[Row], text: str) -> Figure:
     points = [
         {
             "x": row["tenure_months"] + 1,
@@ -194,9 +203,7 @@ def survival(story: Story) -> Section:
             for row in rows
         ),
     )
-    figure = Figure("survival-chart", story.say("survival_chart"), text, wide, narrow, table)
-    how = Paragraph(story.say("survival_how"))
-    return Section("survival", title, (Paragraph(text), figure, _silence(story), how))
+    return Figure("survival-chart", story.say("survival_chart"), text, wide, narrow, table)
 
 
 def cohorts(story: Story) -> Section:
