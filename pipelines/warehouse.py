@@ -8,6 +8,7 @@ and nothing else: no other file, no network, no extension, and no statement can 
 value of any row.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -199,6 +200,26 @@ class Warehouse:
 
     def _guarded(self, call: Callable[[], Result], statement: str) -> Result:
         return _guarded(call, statement, self.settings)
+
+
+@contextmanager
+def looking_at(file: Path, name: str) -> Iterator[Warehouse]:
+    """A database file, read only, as the database ``name`` of a warehouse of no contents.
+
+    An open warehouse reaches nothing but its landing zone; here that is the folder of the file.
+
+    Raises
+    ------
+    DuckDBError
+        If the file cannot be read as a database, or another process writes it.
+    """
+    quoted = str(file).replace("'", "''")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Warehouse(Settings(landing=file.parent, warehouse=Path(folder) / "reader")) as reader,
+    ):
+        reader.run(f"attach '{quoted}' as {name} (read_only)")
+        yield reader
 
 
 class Cursor:

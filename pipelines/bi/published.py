@@ -4,14 +4,12 @@ Belongs here: reading ``bi.duckdb`` without the warehouse and its lock.
 Must not be here: making it (see ``publishing``).
 """
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from pipelines.errors import UserError
 from pipelines.settings import Settings
-from pipelines.warehouse import DuckDBError, Warehouse
+from pipelines.warehouse import DuckDBError, Warehouse, looking_at
 
 
 @contextmanager
@@ -19,8 +17,7 @@ def published(settings: Settings) -> Iterator[Warehouse]:
     """The published file as the database ``published`` of a warehouse of no contents, which only reads it.
 
     All that is read inside a ``with`` block is of one night, also when a new one is published meanwhile. The real
-    warehouse may be held by a night. An open warehouse reaches nothing but its landing zone; here that is the folder
-    of the published file.
+    warehouse may be held by a night.
 
     Raises
     ------
@@ -30,13 +27,9 @@ def published(settings: Settings) -> Iterator[Warehouse]:
     path = settings.warehouse / "bi.duckdb"
     if not path.is_file():
         raise UserError(f"{path}: nothing is published; run 'trust run'")
-    file = str(path).replace("'", "''")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Warehouse(Settings(landing=path.parent, warehouse=Path(folder) / "reader")) as reader,
-    ):
+    with ExitStack() as stack:
         try:
-            reader.run(f"attach '{file}' as published (read_only)")
+            reader = stack.enter_context(looking_at(path, "published"))
         except DuckDBError as error:
             raise UserError(f"{path}: cannot be read as a published database; run the night again") from error
         yield reader

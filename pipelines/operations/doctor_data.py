@@ -9,7 +9,6 @@ import os
 import pwd
 import shutil
 import struct
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,7 +20,7 @@ from pipelines.operations.alerting import AlertSettings
 from pipelines.operations.diagnosis import Diagnosis, Findings, Level
 from pipelines.operations.status import agreed_age, status
 from pipelines.settings import Settings
-from pipelines.warehouse import FILE, DuckDBError, Warehouse
+from pipelines.warehouse import FILE, DuckDBError, looking_at
 
 MOST_STRAYS = 3
 OLD_BACKUP_DAYS = 7
@@ -188,19 +187,14 @@ def backups(settings: Settings, now: datetime) -> Findings:
 
 def _registered(file: Path) -> list[tuple[str, datetime]] | None:
     """The register of backups, read beside the warehouse; None where a night has just taken it."""
-    name = str(file).replace("'", "''")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Warehouse(Settings(landing=file.parent, warehouse=Path(folder) / "reader")) as reader,
-    ):
-        try:
-            reader.run(f"attach '{name}' as looked_at (read_only)")
+    try:
+        with looking_at(file, "looked_at") as reader:
             known = "select count(*) from duckdb_tables() where database_name = 'looked_at' and table_name = 'backups'"
             if not reader.value(known):
                 return []
             return [(path, made_at) for path, made_at in reader.run("select path, made_at from looked_at.meta.backups")]
-        except DuckDBError:
-            return None
+    except DuckDBError:
+        return None
 
 
 def clock(settings: Settings, now: datetime) -> Findings:
