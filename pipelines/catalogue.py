@@ -70,6 +70,17 @@ def check_result(
     )
 
 
+def warned(asset: dg.AssetKey, check: str, problem: str | None) -> dg.AssetCheckResult:
+    """The verdict of a step after publishing, which can fail without taking the night back: a problem only warns."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check,
+        passed=problem is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=problem,
+    )
+
+
 def refused_rows(source: str, count: int) -> dict[str, Any]:
     """Where the refused rows of a source are, where there are any."""
     return {"refused_rows": f"{count:,} in quarantine.{source}; see 'trust quarantine show {source}'"} if count else {}

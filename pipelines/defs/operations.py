@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines.catalogue import OWNER
+from pipelines.catalogue import OWNER, warned
 from pipelines.checks.findings import one_line
 from pipelines.operations.alerting import alert, alert_once, run_message, stale_message
 from pipelines.operations.retention import Retention, clean, clean_runs
@@ -42,13 +42,7 @@ def retention(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[War
     except Exception as error:  # the night is published: what could not be cleared away is a warning
         removed, problem = [], one_line(f"old data was not cleared away: {error}")[:300]
     yield dg.MaterializeResult(metadata={f"{gone.kind}_{gone.unit}".replace(" ", "_"): gone.count for gone in removed})
-    yield dg.AssetCheckResult(
-        asset_key=RETENTION,
-        check_name="cleared",
-        passed=problem is None,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=problem,
-    )
+    yield warned(RETENTION, "cleared", problem)
 
 
 @dg.run_failure_sensor(
