@@ -95,15 +95,16 @@ class Settings:
             currency=os.environ.get("TRUST_CURRENCY") or None,
             pseudonym_key=os.environ.get("TRUST_PSEUDONYM_KEY"),
             memory_limit=os.environ.get("TRUST_MEMORY_LIMIT") or "50%",
-            wait_minutes=_minutes(os.environ.get("TRUST_WAIT") or "0") if wait_minutes is None else wait_minutes,
+            wait_minutes=read_minutes(os.environ.get("TRUST_WAIT") or "0") if wait_minutes is None else wait_minutes,
             readers_group=os.environ.get("TRUST_READERS_GROUP") or None,
-            max_file_bytes=_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
+            max_file_bytes=read_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
             unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
-            report_languages=_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
+            report_languages=read_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
         )
 
 
-def _minutes(text: str) -> float:
+def read_minutes(text: str) -> float:
+    """Minutes to wait, 0 or more; anything else is refused by its variable."""
     try:
         minutes = float(text)
     except ValueError:
@@ -113,7 +114,8 @@ def _minutes(text: str) -> float:
     return minutes
 
 
-def _gigabytes(text: str) -> int:
+def read_gigabytes(text: str) -> int:
+    """Bytes of the longest file, from gigabytes above 0; anything else is refused by its variable."""
     try:
         gigabytes = float(text)
     except ValueError:
@@ -123,7 +125,8 @@ def _gigabytes(text: str) -> int:
     return round(gigabytes * 10**9)
 
 
-def _languages(text: str) -> tuple[str, ...]:
+def read_languages(text: str) -> tuple[str, ...]:
+    """Languages of the nightly report; anything else is refused by its variable."""
     named = tuple(part.strip() for part in text.split(","))
     if named == ("none",):
         return ()

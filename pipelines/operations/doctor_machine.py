@@ -8,6 +8,7 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pipelines.operations.diagnosis import Diagnosis, Findings, guarded
 from pipelines.operations.logs import chosen_form
 from pipelines.operations.retention import Retention
 from pipelines.operations.status import agreed_age
-from pipelines.settings import Settings
+from pipelines.settings import Settings, read_gigabytes, read_languages, read_minutes
 
 KNOWN = frozenset(
     f"TRUST_{name}"
@@ -30,6 +31,17 @@ KNOWN = frozenset(
     )
 )
 """Every variable that the pipeline reads."""
+
+_READ: Mapping[str, Callable[[str], object]] = {
+    "TRUST_TIME_ZONE": lambda text: Settings(time_zone=text),
+    "TRUST_MEMORY_LIMIT": lambda text: Settings(memory_limit=text),
+    "TRUST_READERS_GROUP": lambda text: Settings(readers_group=text),
+    "TRUST_PSEUDONYM_KEY": lambda text: Settings(pseudonym_key=text),
+    "TRUST_WAIT": read_minutes,
+    "TRUST_MAX_FILE_GB": read_gigabytes,
+    "TRUST_REPORT_LANGUAGES": read_languages,
+}
+"""How a text is read that can be wrong by itself, in the order in which it is looked at."""
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
 _NAME = re.compile(r"^[A-Za-z0-9._-]+")
@@ -117,32 +129,8 @@ def values(variables: Mapping[str, str]) -> Findings:
 
 
 def _looks(variables: Mapping[str, str]) -> list[Callable[[], object]]:
-    field_of = {
-        "TRUST_TIME_ZONE": "time_zone",
-        "TRUST_MEMORY_LIMIT": "memory_limit",
-        "TRUST_READERS_GROUP": "readers_group",
-        "TRUST_PSEUDONYM_KEY": "pseudonym_key",
-    }
-    given = [(field, variables[name]) for name, field in field_of.items() if variables.get(name)]
-    looks: list[Callable[[], object]] = [_of_field(field, value) for field, value in given]
-    texts = ("TRUST_WAIT", "TRUST_MAX_FILE_GB", "TRUST_REPORT_LANGUAGES")
-    looks += [_of_text(name, variables[name]) for name in texts if variables.get(name)]
-    return [*looks, agreed_age, Retention.from_environment, AlertSettings.from_environment, lambda: chosen_form(None)]
-
-
-def _of_field(field: str, value: str) -> Callable[[], object]:
-    return lambda: Settings(**{field: value})  # type: ignore[arg-type]  # all four are texts
-
-
-def _of_text(name: str, value: str) -> Callable[[], object]:
-    from pipelines.settings import _gigabytes, _languages, _minutes
-
-    read: dict[str, Callable[[str], object]] = {
-        "TRUST_WAIT": _minutes,
-        "TRUST_MAX_FILE_GB": _gigabytes,
-        "TRUST_REPORT_LANGUAGES": _languages,
-    }
-    return lambda: read[name](value)
+    given = [partial(read, variables[name]) for name, read in _READ.items() if variables.get(name)]
+    return [*given, agreed_age, Retention.from_environment, AlertSettings.from_environment, partial(chosen_form, None)]
 
 
 def memory(settings: Settings, machine: float) -> Findings:
