@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,18 +55,34 @@ def browser() -> Iterator[Any]:
 @contextmanager
 def dagster_pages(environment: Mapping[str, str], log: Path) -> Iterator[str]:
     """Dagster's pages on a free port of this machine alone, over the record and warehouse of an environment."""
+    port = free_port()
+    server = Path(sys.executable).with_name("dagster-webserver")
+    with serving([server, "-h", "127.0.0.1", "-p", port, "-m", "pipelines.definitions"], port, environment, log):
+        yield f"http://127.0.0.1:{port}"
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [Path(sys.executable).with_name("dagster-webserver"), "-h", "127.0.0.1", "-p", str(port)]
-    command += ["-m", "pipelines.definitions"]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving(
+    command: Sequence[object], port: int, environment: Mapping[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program that shows Dagster's pages, from when it answers until the end of a ``with`` block."""
     with log.open("w", encoding="utf-8") as told:
         started = subprocess.Popen(
-            command, cwd=ROOT, env=dict(environment), stdout=told, stderr=told, start_new_session=True
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=dict(environment),
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
         )
         try:
-            _wait(started, address, log)
-            yield address
+            _wait(started, f"http://127.0.0.1:{port}", log)
+            yield started
         finally:
             os.killpg(started.pid, signal.SIGINT)
             try:

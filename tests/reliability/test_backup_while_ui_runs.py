@@ -1,18 +1,15 @@
 import os
 import shutil
 import signal
-import socket
 import sqlite3
-import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pytest
-from nights import ROOT, Kill, Place, clean_environment, content, differences
+from nights import Kill, Place, clean_environment, content, differences
+from pages import free_port, serving
 
 from pipelines.operations.backup_manifest import verified
 
@@ -56,37 +53,15 @@ def backup(nurseries, place):
 @pytest.fixture
 def pages(place, company):
     """Dagster's pages and daemon on the record of the place."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = clean_environment(company) | {
         "DAGSTER_HOME": str(place.home),
         "TRUST_WAREHOUSE": str(place.warehouse),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    command = [Path(sys.executable).with_name("dg"), "dev", "--host", "127.0.0.1", "--port", str(port)]
-    log = (place.folder / "pages.log").open("w")
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-    ) as started:
-        try:
-            for _ in range(240):
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5) as answer:
-                        assert answer.status == 200
-                    break
-                except OSError:
-                    assert started.poll() is None, (place.folder / "pages.log").read_text()
-                    time.sleep(0.5)
-            else:
-                pytest.fail((place.folder / "pages.log").read_text())
-            yield started
-        finally:
-            os.killpg(started.pid, signal.SIGINT)
-            try:
-                started.wait(30)
-            except subprocess.TimeoutExpired:
-                os.killpg(started.pid, signal.SIGKILL)
-    log.close()
+    command = [Path(sys.executable).with_name("dg"), "dev", "--host", "127.0.0.1", "--port", port]
+    with serving(command, port, environment, place.folder / "pages.log") as started:
+        yield started
 
 
 def test_backups_are_whole_while_the_pages_run(pages, nurseries, place, record_property):
