@@ -58,10 +58,8 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> dic
 
 def _day_before(warehouse: Warehouse, log: EventLog, snapshot: EvidenceSnapshot, models: ModelsInUse) -> DayBefore:
     """What was known the day before of those of whom more is known now, as the models of either night read it."""
-    now, then = (
-        models.trust_model(scoring_settings(warehouse.settings)),
-        trust_before(warehouse, snapshot.as_of.day, models),
-    )
+    now = models.trust_model(scoring_settings(warehouse.settings))
+    then = trust_before(warehouse, snapshot.as_of.day, models)
     day = view_day(warehouse, snapshot.as_of.day - timedelta(days=1))
     if not spoke_otherwise(warehouse, day):
         return take_day_before(log, snapshot, now, then)

@@ -36,15 +36,11 @@ def record_kept_open() -> Iterator[None]:
 
 
 def _relax(connection: sqlite3.Connection, held: dict[str, sqlite3.Connection]) -> None:
-    with (
-        suppress(sqlite3.Error),
-        closing(connection.cursor()) as cursor,
-    ):  # what is wrong with the file is told by whoever uses it
+    # what is wrong with the file is told by whoever uses it
+    with suppress(sqlite3.Error), closing(connection.cursor()) as cursor:
         cursor.execute("pragma synchronous = normal")
         path = cursor.execute("pragma database_list").fetchone()[2]
         if path and path not in held and cursor.execute("pragma journal_mode").fetchone()[0] == "wal":
-            other = sqlite3.connect(path, check_same_thread=False)
-            held[path] = other
-            other.execute(
-                "select count(*) from sqlite_master"
-            ).fetchone()  # only a reader keeps the log from being cleared
+            held[path] = sqlite3.connect(path, check_same_thread=False)
+            # only a connection that has read keeps the log from being cleared
+            held[path].execute("select count(*) from sqlite_master").fetchone()
