@@ -6,8 +6,8 @@
 
 The yardsticks are the floor (what any batch on DuckDB must do), pandas with lifetimes (what a user would write
 instead) and Spark (the same features by native SQL); see ``yardsticks``. The night is run as a user runs it: the first
-loads everything and trains, the one after finds the models there and loads one day. are of processor seconds too: on a
-machine that does other work only these can be compared.
+loads everything and trains, the one after finds the models there and loads one day. Ratios are told of processor
+seconds too: on a machine that does other work only these can be compared.
 
 Belongs here: simulating, starting each in a process of its own, measuring from outside, the table.
 Must not be here: assertions on time (a benchmark tells, it does not judge).

@@ -277,7 +277,7 @@ def _run_job(settings: "Settings", job: str, day: date, log: "Log", *, as_json: 
 
         outcome = run_job(settings, job, day, follow, run_id, shown.begin)
     problems = tell_outcome(log, settings, job, day, outcome, time.monotonic() - began)
-    from pipelines.bi.summary import render, summary
+    from pipelines.bi.summary import render, summary  # takes seconds: not before the run is shown
 
     told = summary(settings, job, day, outcome)
     if as_json:

@@ -1,4 +1,4 @@
--- One row per customer: the same plain features for the floor and for Spark. `day` is replaced by the as-of day.
+-- One row per customer: the same plain features for the floor and for Spark. `DAY` is replaced by the as-of day.
 select
     customer_id,
     count(distinct order_id) as orders,

@@ -40,7 +40,7 @@ def main(landing: Path, day: date, target: Path) -> None:
             frame = frame.unionByName(later)
         frame.createOrReplaceTempView("purchases")
         query = FEATURES.read_text(encoding="utf-8").replace("DAY", str(day))
-        spark.sql(query.replace(f"datediff(date '{day}', ", f"datediff(date'{day}', ")).write.parquet(str(target))
+        spark.sql(query).write.parquet(str(target))
     spark.stop()
 
 
