@@ -169,30 +169,26 @@ def _action(told: dict[str, Any], words: Words, lang: str) -> list[str]:
 
 def _trust_reasons(told: dict[str, Any], words: Words, lang: str) -> list[list[str]]:
     """What speaks for trust, and what speaks against it."""
-    reasons = [row for row in told["reasons"] if row["score"] == "trust"]
-    parts = {
-        "for": [row for row in reasons if row["contribution"] > 0],
-        "against": [row for row in reasons if row["contribution"] < 0],
-    }
-    return [[words[name], *_texts(rows, "trust", words, lang)] for name, rows in parts.items()]
+    parts = zip(("for", "against"), _raising_and_lowering(told, "trust", lang), strict=True)
+    return [[words[name], *(texts or [f"  {words['none']}"])] for name, texts in parts]
 
 
 def _churn_reasons(told: dict[str, Any], words: Words, lang: str) -> list[str]:
     """What moves the risk; nothing for a customer who has left, which is a record and no forecast."""
-    is_gone = told["scores"]["churn_status"] == "churned"
-    if is_gone:
+    if told["scores"]["churn_status"] == "churned":
         return []
-    reasons = [row for row in told["reasons"] if row["score"] == "churn"]
-    raising = [row for row in reasons if row["contribution"] > 0]
-    lowering = [row for row in reasons if row["contribution"] < 0]
-    parts = (("raises", raising), ("lowers", lowering))
-    lines = [line for name, rows in parts if rows for line in (words[name], *_texts(rows, "churn", words, lang))]
+    parts = zip(("raises", "lowers"), _raising_and_lowering(told, "churn", lang), strict=True)
+    lines = [line for name, texts in parts if texts for line in (words[name], *texts)]
     return lines or [words["raises"], f"  {words['none']}"]
 
 
-def _texts(reasons: Sequence[dict[str, Any]], score: str, words: Words, lang: str) -> list[str]:
-    texts = [row[f"text_{lang}"] for row in reasons if row["score"] == score]
-    return [f"  {text}" for text in texts or [words["none"]]]
+def _raising_and_lowering(told: dict[str, Any], score: str, lang: str) -> tuple[list[str], list[str]]:
+    """The reasons of a score as lines: those that raise it, and those that lower it."""
+    reasons = [row for row in told["reasons"] if row["score"] == score]
+    raising, lowering = (
+        [f"  {row[f'text_{lang}']}" for row in reasons if row["contribution"] * sign > 0] for sign in (1, -1)
+    )
+    return raising, lowering
 
 
 def _changes(changes: list[dict[str, Any]], words: Words, lang: str) -> list[str]:
