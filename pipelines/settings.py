@@ -48,6 +48,8 @@ class Settings:
         Name of the company or department that the report is about; None leaves it out.
     report_languages : tuple of {"en", "zh"}
         Languages of the report that every night writes; none of them writes none.
+    is_full : bool
+        Whether a night makes everything anew, also what it would keep of the night before.
     """
 
     landing: Path = Path("landing")
@@ -61,6 +63,7 @@ class Settings:
     max_file_bytes: int = 64 * 10**9
     unit_name: str | None = None
     report_languages: tuple[str, ...] = REPORT_LANGUAGES
+    is_full: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -100,6 +103,7 @@ class Settings:
             max_file_bytes=read_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
             unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
             report_languages=read_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
+            is_full=read_switch("TRUST_FULL", os.environ.get("TRUST_FULL") or "0"),
         )
 
 
@@ -123,6 +127,13 @@ def read_gigabytes(text: str) -> int:
     if not 0 < gigabytes < math.inf:
         raise UserError(f"TRUST_MAX_FILE_GB: {text!r} is no number of gigabytes; use a number such as 64")
     return round(gigabytes * 10**9)
+
+
+def read_switch(name: str, text: str) -> bool:
+    """1 or 0; anything else is refused by its variable."""
+    if text not in ("0", "1"):
+        raise UserError(f"{name}: {text!r} is neither 1 nor 0")
+    return text == "1"
 
 
 def read_languages(text: str) -> tuple[str, ...]:

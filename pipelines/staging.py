@@ -5,7 +5,7 @@ models.
 Must not be here: what a version or a fact is (see ``sql/staging`` and ``trust_models.as_of``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -126,20 +126,50 @@ def reporting_currency(warehouse: Warehouse) -> str:
     )
 
 
-def event_log(warehouse: Warehouse) -> EventLog:
+def event_log(
+    warehouse: Warehouse,
+    sources: Iterable[str] = tuple(SCHEMAS),
+    *,
+    part: str | None = None,
+    prefix: str = "staging.",
+) -> EventLog:
     """The event log of the warehouse, unmasked.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        With staging tables.
+    sources : iterable of str
+        The sources wanted; the others are empty.
+    part : str, optional
+        A table with the customers wanted, one row each; by default all.
+    prefix : str
+        What stands before a source in the name of its table.
 
     Raises
     ------
     UserError
         If there are no purchases at all.
     """
-    frames = {source: _typed(warehouse.table(f"staging.{source}"), source) for source in SCHEMAS}
-    if frames["orders"].is_empty():
+    only = "" if part is None else f" semi join {part} using (customer_id)"
+    frames = {source: _typed(warehouse.table(f"{prefix}{source}{only}"), source) for source in sources}
+    if part is None:
+        require_purchases(warehouse)
+    return EventLog.of(**frames)
+
+
+def require_purchases(warehouse: Warehouse) -> None:
+    """Refuse to go on without any purchase.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    if not warehouse.value("select count(*) > 0 from staging.orders"):
         raise UserError(
             f"{warehouse.settings.landing / 'purchases'}: no purchase could be loaded; the night needs purchases"
         )
-    return EventLog.of(**frames)
 
 
 def _typed(frame: pl.DataFrame, source: str) -> pl.DataFrame:

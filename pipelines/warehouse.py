@@ -161,6 +161,12 @@ class Warehouse:
             self._execute(f"delete from {name} where {where}", list(parameters))
             self._execute(f"insert into {name} by name select * from {view}")
 
+    def append(self, name: str, frame: pl.DataFrame) -> None:
+        """Add the rows of a frame to a table, which is made where it is not there."""
+        with self.offered(frame) as view:
+            self._execute(f"create table if not exists {name} as select * from {view} limit 0")
+            self._execute(f"insert into {name} by name select * from {view}")
+
     @contextmanager
     def offered(self, frame: pl.DataFrame) -> Iterator[str]:
         """Offer a frame to SQL under a name for the time of a ``with`` block."""

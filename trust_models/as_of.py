@@ -168,6 +168,10 @@ class AsOf:
         midnight = datetime.combine(self.day + timedelta(days=1), time(), tzinfo=ZoneInfo(self.time_zone))
         return midnight.astimezone(UTC).replace(tzinfo=None)
 
+    def day_of(self, instant: pl.Expr) -> pl.Expr:
+        """The day of the business time zone in which a naive UTC timestamp lies."""
+        return instant.dt.replace_time_zone("UTC").dt.convert_time_zone(self.time_zone).dt.date()
+
     def minus(self, days: int) -> AsOf:
         """The as-of day that lies ``days`` days earlier in the same zone."""
         return dataclasses.replace(self, day=self.day - timedelta(days=days))
@@ -201,6 +205,15 @@ class EventLog:
         """The log as it could be known at the end of the as-of day: one row per key, later facts null."""
         return EventLog(**{source: _known(getattr(self, source), source, as_of) for source in SCHEMAS})
 
+    def days_to_come(self, as_of: AsOf) -> pl.LazyFrame:
+        """Days after the as-of day on which the log as known then speaks otherwise: [customer_id, day].
+
+        For logs that are not masked. A row that is known by the day tells of an event or a fact of a later day, or a
+        version comes or goes. In no particular order, days may repeat.
+        """
+        frames = [frame for source in SCHEMAS for frame in _days_to_come(getattr(self, source), source, as_of)]
+        return pl.concat(frames)
+
     def of_customers(self, customers: pl.Series) -> EventLog:
         """The part of the log that speaks of some customers."""
         chosen = pl.LazyFrame({"customer_id": customers})
@@ -210,6 +223,19 @@ class EventLog:
         """The same log with every frame computed once, so that several readers share the work."""
         frames = pl.collect_all([getattr(self, source) for source in SCHEMAS])
         return EventLog(**{source: frame.lazy() for source, frame in zip(SCHEMAS, frames, strict=True)})
+
+
+def _days_to_come(frame: pl.LazyFrame, source: str, as_of: AsOf) -> list[pl.LazyFrame]:
+    days = {name: pl.col(name) for name in ("known_from", "known_until")}
+    days |= {name: as_of.day_of(pl.col(name)) for name in moments(source)}
+    return [frame.select("customer_id", day=day).filter(pl.col("day") > as_of.day) for day in days.values()]
+
+
+def moments(source: str) -> list[str]:
+    """The timestamps at which something about a row of a source happens."""
+    event_at = EVENT_AT[source]
+    facts = [fact for fact in FACTS.get(source, {}) if SCHEMAS[source][fact] == TIMESTAMP]
+    return facts if event_at is None else [event_at, *facts]
 
 
 def _known(frame: pl.LazyFrame, source: str, as_of: AsOf) -> pl.LazyFrame:

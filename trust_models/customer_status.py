@@ -55,8 +55,36 @@ def customer_status(log: EventLog, *, as_of: AsOf, activity_window_days: int) ->
     pl.LazyFrame
         customer_id, churn_status (active, lapsed, churned), orders, last_order_at, open_complaints.
     """
+    summary = (
+        log.orders.group_by("customer_id")
+        .agg(
+            orders=pl.len().cast(pl.Int64),
+            last_order_at=pl.col("ordered_at").max(),
+            last_order_date=pl.col("ordered_date").max(),
+        )
+        .join(standing(log, as_of=as_of), "customer_id", how="left")
+        .with_columns(pl.col("open_complaints").fill_null(0))
+    )
+    return status_of_summary(summary, as_of=as_of, activity_window_days=activity_window_days).sort("customer_id")
+
+
+def standing(log: EventLog, *, as_of: AsOf) -> pl.LazyFrame:
+    """Who has left, and who has complaints open: [customer_id, is_churned, open_complaints].
+
+    Nulls stand for no and for none; a customer of whom neither can be said has no row.
+    """
     churned = churned_customers(log.churn, as_of=as_of).with_columns(is_churned=True)
     open_complaints = log.complaints.filter(is_open()).group_by("customer_id").agg(open_complaints=pl.len())
+    return churned.join(
+        open_complaints.with_columns(pl.col("open_complaints").cast(pl.Int64)), "customer_id", how="full", coalesce=True
+    )
+
+
+def status_of_summary(summary: pl.LazyFrame, *, as_of: AsOf, activity_window_days: int) -> pl.LazyFrame:
+    """Columns of :func:`customer_status`, in the order of a frame of summaries.
+
+    ``summary`` has customer_id, orders, last_order_at, last_order_date, is_churned and open_complaints.
+    """
     silence = (pl.lit(as_of.day) - pl.col("last_order_date")).dt.total_days()
     status = (
         pl.when(pl.col("is_churned"))
@@ -65,16 +93,4 @@ def customer_status(log: EventLog, *, as_of: AsOf, activity_window_days: int) ->
         .then(pl.lit("lapsed"))
         .otherwise(pl.lit("active"))
     )
-    return (
-        log.orders.group_by("customer_id")
-        .agg(
-            orders=pl.len().cast(pl.Int64),
-            last_order_at=pl.col("ordered_at").max(),
-            last_order_date=pl.col("ordered_date").max(),
-        )
-        .join(churned, "customer_id", how="left")
-        .join(open_complaints, "customer_id", how="left")
-        .select("customer_id", status.alias("churn_status"), "orders", "last_order_at",
-                pl.col("open_complaints").fill_null(0).cast(pl.Int64))
-        .sort("customer_id")
-    )  # fmt: skip
+    return summary.select("customer_id", status.alias("churn_status"), "orders", "last_order_at", "open_complaints")

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from trust_models.as_of import EventLog
+from trust_models.as_of import AsOf, EventLog
 from trust_models.rhythm import RhythmReference
-from trust_models.snapshot import EvidenceSnapshot, ScoringSettings, take_evidence
-from trust_models.trial_changes import entangled, touched_customers, trial_changes
-from trust_models.trials import coverage
+from trust_models.snapshot import ScoringSettings, take_evidence, take_trials
+from trust_models.trial_changes import trial_changes
 from trust_models.trust import TrustEstimator
 
 CONTROLS = 1_000
@@ -41,62 +40,60 @@ class DayBefore(NamedTuple):
     changed: pl.DataFrame
 
 
+def controls_of(others: pl.Series) -> pl.Series:
+    """Some of the customers of whom nothing new became known, evenly from a sorted list: at most :data:`CONTROLS`."""
+    return others.gather_every(max(1, -(-len(others) // CONTROLS)))
+
+
 def take_day_before(
-    log: EventLog, snapshot: EvidenceSnapshot, now: TrustModel, then: TrustModel, *, log_before: EventLog | None = None
+    log: EventLog,
+    as_of: AsOf,
+    touched: pl.Series,
+    controls: pl.Series,
+    now: TrustModel,
+    then: TrustModel,
+    *,
+    covered: pl.DataFrame,
+    covered_before: pl.DataFrame,
+    log_before: EventLog | None = None,
 ) -> DayBefore:
-    """The day before a snapshot, for the customers of whom anything new became known since and for some others.
+    """The day before a night, for some customers of whom anything new became known since and for some others.
 
     Parameters
     ----------
     log : EventLog
-        Unmasked, as the snapshot was taken of it.
-    snapshot : EvidenceSnapshot
-        Of the night.
+        Unmasked, of these customers and of those entangled with them.
+    as_of : AsOf
+        The day of the night.
+    touched, controls : Series
+        Customers of whom anything new may have become known, and some of the others.
     now, then : TrustModel
         The model of the night and that of the night before it; often the same.
+    covered, covered_before : DataFrame
+        What the data of the whole company could have shown by the day, and by the day before (``trials.coverage``).
     log_before : EventLog, optional
-        The unmasked log as it was a day earlier, where it spoke otherwise of the past than that of today.
+        The unmasked log of the same customers as it was a day earlier, where it spoke otherwise of the past.
     """
-    day = snapshot.as_of.minus(1)
-    whole = log if log_before is None else log_before
-    everybody, touched = snapshot.evidence["customer_id"], _touched(log, snapshot, log_before)
-    touched = touched.filter(touched.is_in(everybody.implode()))
-    others = everybody.filter(~everybody.is_in(touched.implode()))
-    controls = others.gather_every(max(1, -(-len(others) // CONTROLS)))
-    wanted = pl.concat([touched, controls]).sort()
-    part = whole.of_customers(_with_entangled(whole, wanted))
-    read = take_evidence(part, day.day, now.settings, now.rhythm, whole=whole)
+    day, wanted = as_of.minus(1), pl.concat([touched, controls]).sort()
+    part = log if log_before is None else log_before
+    read = take_evidence(part, day.day, now.settings, now.rhythm, covered=covered_before)
     evidence = _of_everybody(read.evidence, wanted)
     if then.estimator is now.estimator:
         scored = evidence
     else:
-        read_then = take_evidence(part, day.day, then.settings, then.rhythm, whole=whole)
+        read_then = take_evidence(part, day.day, then.settings, then.rhythm, covered=covered_before)
         scored = _of_everybody(read_then.evidence, wanted)
     found = then.estimator.posterior(scored)
     is_known = pl.Series(then.estimator.is_scored(found.reliability))
-    changed = trial_changes(_only(read.trials, touched), _only(snapshot.trials, touched))
+    trials = take_trials(log, as_of.day, now.settings, now.rhythm, covered=covered).trials
     return DayBefore(
         evidence.with_columns(
             trust_score_before=pl.Series(found.score),
             trust_status_before=pl.when(is_known).then(pl.lit("scored")).otherwise(pl.lit("insufficient_evidence")),
             is_touched=pl.col("customer_id").is_in(touched.implode()),
         ),
-        changed,
+        trial_changes(_only(read.trials, touched), _only(trials, touched)),
     )
-
-
-def _touched(log: EventLog, snapshot: EvidenceSnapshot, log_before: EventLog | None) -> pl.Series:
-    """Customers of whom anything new may have become known; all, where the company's data now show other things."""
-    before, now = snapshot.as_of.minus(1), snapshot.as_of
-    if log_before is not None or not coverage(log.known(before)).collect().equals(coverage(snapshot.known).collect()):
-        return snapshot.evidence["customer_id"]
-    return touched_customers(log, snapshot.trials, before=before, now=now)
-
-
-def _with_entangled(log: EventLog, customers: pl.Series) -> pl.Series:
-    """The customers, and those whose complaints or orders their trials depend on."""
-    pairs = entangled(log).filter(pl.col("customer_id").is_in(customers.implode())).collect()
-    return pl.concat([customers, pairs["other_id"]]).unique()
 
 
 def _of_everybody(evidence: pl.DataFrame, customers: pl.Series) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Evidence: what the trials of a customer add up to, as of a day.
 
-Belongs here: forward-decay sums of trials, which merge by addition, and the evidence that they leave as of a day.
+Belongs here: forward-decay sums of trials, which merge by addition, and the evidence that they leave on any later day.
 Must not be here: which events are trials (``trials``, offered here too for convenience), or what evidence means for
 trust (``trust``).
 
@@ -20,26 +20,54 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from trust_models.as_of import AsOf
 from trust_models.rhythm import RhythmReference, fit_rhythm
 from trust_models.trials import EvidenceSettings, coverage, trials
 
 __all__ = [
     "EvidenceSettings",
     "RhythmReference",
+    "anchor",
     "coverage",
     "evidence",
+    "fading",
     "fit_rhythm",
-    "side_by_side",
-    "statistics",
     "tally",
     "trial_counts",
     "trials",
-    "weighted",
 ]
 
-UNITS_PER_TRIAL = 2.0**32
-"""Evidence is summed in whole units of 2⁻³² trials: integer sums are the same in any order and on any machine."""
+UNITS = 2.0**36
+"""Weights are summed in whole units of 2⁻³⁶: integer sums are the same in any order, in parts, and on any machine."""
+
+ANCHOR_HALF_LIVES = 4
+"""An anchor stands for so many half-lives: what happened lately never weighs less than 1/16 of a trial there."""
+
+
+def anchor(day: date, half_life_days: float) -> date:
+    """The day that sums of a half-life are kept for: the same for all days of some half-lives, never before the day.
+
+    It is the landmark L of forward decay (Cormode et al. 2009, section 3). What fades is kept as it will weigh on the
+    anchor, so that sums stay true while days go by.
+    """
+    if math.isinf(half_life_days):
+        return day
+    period = ANCHOR_HALF_LIVES * half_life_days
+    ordinal = math.ceil(math.ceil(day.toordinal() / period) * period)
+    return date.fromordinal(min(ordinal, date.max.toordinal()))
+
+
+def weight(event_date: pl.Expr, *, day: date, half_life_days: float) -> pl.Expr:
+    """What an event weighs on the anchor of a day, at most 1: 0.5^((anchor − event date) / half-life).
+
+    Polars divides a column by a number in other last digits than a single row: so it is multiplied.
+    """
+    age = (pl.lit(anchor(day, half_life_days)) - event_date).dt.total_days()
+    return pl.lit(0.5).pow(age * (1.0 / half_life_days))
+
+
+def fading(day: date, half_life_days: float) -> float:
+    """What a weight of 1 on the anchor of a day is on the day itself, at least 1."""
+    return float(2.0 ** ((anchor(day, half_life_days) - day).days / half_life_days))
 
 
 def trial_counts(trials: pl.LazyFrame) -> pl.LazyFrame:
@@ -55,108 +83,18 @@ def trial_counts(trials: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def statistics(trials: pl.LazyFrame, *, landmark: date, half_life_days: float) -> pl.LazyFrame:
-    """Sufficient statistics: forward-decay sums per customer, stream and event day.
+def tally(trials: pl.LazyFrame, *, day: date, half_lives_days: Sequence[float]) -> pl.LazyFrame:
+    """Sufficient statistics of each customer and stream: unfaded counts, and sums as they weigh on the anchor.
 
-    With λ = ln2/half-life, A_y = Σ 1[y]·exp(λ(t−L)) over the trials of day t. They merge by addition, and a late event
-    replaces the row of its one day.
-
-    Parameters
-    ----------
-    trials : LazyFrame
-        [customer_id, stream, event_date, is_success].
-    landmark : date
-        The fixed day L. Any does: it cancels. Keep it within 1,000 half-lives of the events, the reach of a float.
-    half_life_days : float
-        Age at which a trial counts half.
-
-    Returns
-    -------
-    LazyFrame
-        [customer_id, stream, event_date, a1, a0]: sums of successes and of failures.
-    """
-    growth = (_rate(half_life_days) * (pl.col("event_date") - landmark).dt.total_days()).exp()
-    success = pl.col("is_success")
-    return (
-        trials.group_by("customer_id", "stream", "event_date")
-        .agg(a1=success.sum().cast(pl.Float64), a0=(~success).sum().cast(pl.Float64))
-        .with_columns(pl.col("a1", "a0") * growth)
-    )
-
-
-def weighted(trials: pl.LazyFrame, *, landmark: date, half_life_days: float) -> pl.LazyFrame:
-    """The statistics of each trial by itself, not yet added up by day: what :func:`evidence` needs and no more.
-
-    Parameters and columns as of :func:`statistics`, one row a trial.
-    """
-    growth = (_rate(half_life_days) * (pl.col("event_date") - landmark).dt.total_days()).exp()
-    success = pl.col("is_success").cast(pl.Float64)
-    return trials.select("customer_id", "stream", "event_date", a1=success * growth, a0=(1 - success) * growth)
-
-
-def evidence(
-    statistics: pl.LazyFrame,
-    *,
-    as_of: AsOf,
-    landmark: date,
-    half_life_days: float,
-    streams: Sequence[str],
-    customers: pl.LazyFrame | None = None,
-) -> pl.LazyFrame:
-    """Evidence as of a day: faded counts of successes and failures, r = exp(−λ(D−L))·A₁ and s = exp(−λ(D−L))·A₀.
-
-    Parameters
-    ----------
-    statistics : LazyFrame
-        [customer_id, stream, event_date, a1, a0], of the same landmark and half-life; rows of the same day add up and
-        days after the as-of day are left out.
-    as_of : AsOf
-        The day D.
-    landmark : date
-        The landmark L of the statistics.
-    half_life_days : float
-        The half-life of the statistics.
-    streams : sequence of str
-        The streams wanted, which give the order of the columns.
-    customers : LazyFrame, optional
-        [customer_id, …], those who get a row (zeros where they have no trials). Default: everybody with a trial.
-
-    Returns
-    -------
-    LazyFrame
-        One row a customer, sorted: customer_id, r_<stream>…, s_<stream>…, in trials.
-    """
-    fade = math.exp(-_rate(half_life_days) * (as_of.day - landmark).days) * UNITS_PER_TRIAL
-    units = pl.col("a1", "a0") * fade
-    sums = (
-        statistics.filter(pl.col("event_date") <= as_of.day)
-        .with_columns(units.round().cast(pl.Int64))
-        .group_by("customer_id", "stream")
-        .agg(pl.col("a1", "a0").sum())
-        .group_by("customer_id")
-        .agg(
-            pl.col(total).filter(pl.col("stream") == stream).sum().alias(f"{side}_{stream}")
-            for side, total in (("r", "a1"), ("s", "a0"))
-            for stream in streams
-        )
-    )
-    columns = [f"{side}_{stream}" for side in ("r", "s") for stream in streams]
-    if customers is not None:
-        sums = customers.select("customer_id").unique().join(sums, on="customer_id", how="left")
-    return sums.with_columns(pl.col(columns).fill_null(0) / UNITS_PER_TRIAL).sort("customer_id")
-
-
-def tally(trials: pl.LazyFrame, *, as_of: AsOf, landmark: date, half_lives_days: Sequence[float]) -> pl.LazyFrame:
-    """Unfaded and faded counts of each customer and stream, all in one pass over the trials.
+    Sums of parts of the trials add up to those of all, to the last bit; they serve every later day with the same
+    anchors (:func:`anchor`).
 
     Parameters
     ----------
     trials : LazyFrame
-        [customer_id, stream, event_date, is_success], matured by the as-of day.
-    as_of : AsOf
-        The day D.
-    landmark : date
-        The landmark L; it cancels.
+        [customer_id, stream, event_date, is_success], matured by the day.
+    day : date
+        The day, or any other with the same anchors.
     half_lives_days : sequence of float
         The half-lives to fade with.
 
@@ -164,19 +102,18 @@ def tally(trials: pl.LazyFrame, *, as_of: AsOf, landmark: date, half_lives_days:
     -------
     LazyFrame
         [customer_id, stream, trials, failures, r_<half-life>…, s_<half-life>…], one row a customer and stream with
-        trials; r and s in whole units (see :data:`UNITS_PER_TRIAL`), as :func:`evidence` sums them.
+        trials; r and s are sums of the weights of successes and of failures, in trials.
     """
     success, columns = pl.col("is_success"), dict[str, pl.Expr]()
     for half_life in dict.fromkeys(half_lives_days):
-        growth = (_rate(half_life) * (pl.col("event_date") - landmark).dt.total_days()).exp()
-        fade = math.exp(-_rate(half_life) * (as_of.day - landmark).days) * UNITS_PER_TRIAL
-        units = (growth * fade).round().cast(pl.Int64)
+        faded = weight(pl.col("event_date"), day=day, half_life_days=half_life)
+        units = (faded * UNITS).round().cast(pl.Int64)
         columns |= {f"r_{half_life}": pl.when(success).then(units), f"s_{half_life}": pl.when(~success).then(units)}
     return (
         trials.select("customer_id", "stream", "is_success", **columns)
         .group_by("customer_id", "stream")
         .agg(
-            pl.col(list(columns)).sum(),
+            pl.col(list(columns)).sum() / UNITS,
             trials=pl.len().cast(pl.Int64),
             failures=(~success).sum().cast(pl.Int64),
         )
@@ -184,32 +121,35 @@ def tally(trials: pl.LazyFrame, *, as_of: AsOf, landmark: date, half_lives_days:
     )
 
 
-def side_by_side(
-    tallied: pl.DataFrame, customers: pl.Series, *, half_life_days: float, streams: Sequence[str]
+def evidence(
+    tallied: pl.DataFrame, customers: pl.Series, *, day: date, half_life_days: float, streams: Sequence[str]
 ) -> pl.DataFrame:
-    """The faded counts of a tally as :func:`evidence` has them: one row a customer, one column a side and stream.
+    """Evidence on a day: faded counts of successes r and failures s, one column a side and stream.
 
     Parameters
     ----------
     tallied : DataFrame
-        A :func:`tally`, collected.
+        A :func:`tally` of a day with the same anchor.
     customers : Series
-        Those who get a row, in this order.
+        Those who get a row, in this order (zeros where they have no trials).
+    day : date
+        The day.
     half_life_days : float
         One of the half-lives of the tally.
     streams : sequence of str
         The streams wanted, which give the order of the columns.
+
+    Returns
+    -------
+    DataFrame
+        One row a customer: customer_id, r_<stream>…, s_<stream>…, in trials.
     """
     places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
     rows = tallied.join(places, on="customer_id", how="inner")
     of_stream = rows["stream"].cast(pl.Enum(streams)).to_physical().to_numpy()
-    columns: dict[str, npt.NDArray[np.float64]] = {}
+    fade, columns = fading(day, half_life_days), dict[str, npt.NDArray[np.float64]]()
     for side in ("r", "s"):
         wide = np.zeros((len(streams), len(customers)))
-        wide[of_stream, rows["place"].to_numpy()] = rows[f"{side}_{half_life_days}"].to_numpy() / UNITS_PER_TRIAL
+        wide[of_stream, rows["place"].to_numpy()] = rows[f"{side}_{half_life_days}"].to_numpy() * fade
         columns |= {f"{side}_{stream}": values for stream, values in zip(streams, wide, strict=True)}
     return pl.DataFrame({"customer_id": customers, **columns})
-
-
-def _rate(half_life_days: float) -> float:
-    return math.log(2) / half_life_days

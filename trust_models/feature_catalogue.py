@@ -3,9 +3,11 @@
 Belongs here: the features, their drivers, and the words that the documentation is generated from.
 Must not be here: joins, reading of the event log, labels, or models.
 
-Every expression speaks of one stage: ``orders``, ``intervals``, ``complaints`` and ``customers`` are aggregated per
-customer from prepared rows (``age_days`` = days from the event to the as-of day); ``spans``, ``own_interval`` and
-``derived`` combine the columns of the stages before them. The sums over the past fade as 0.5^(age / half-life).
+Every expression speaks of one stage. ``orders``, ``intervals``, ``complaints`` and ``customers`` are aggregated per
+customer from prepared rows (``age_days`` = days from the event to the as-of day): together they are the customer's
+summary, which stays true while days go by and nothing happens. ``day``, ``own_interval`` and ``derived`` make the
+features of a day from it, without a look at events. Sums over the past fade as 0.5^(age / half-life); a summary keeps
+them as they weigh on the anchor of the half-life (``evidence.anchor``).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+
+from trust_models.evidence import UNITS
 
 DRIVERS = (
     "silence",
@@ -42,15 +46,20 @@ EVIDENCE_DRIVERS = {
 }
 """Start of a stream's name → the driver that its evidence (r_<stream>, s_<stream>) belongs to."""
 
-UNITS = 2.0**32
-"""Fading weights are summed in whole units of 2⁻³²: fractions would add up to other last digits in another order."""
+AMOUNT_UNITS = 2.0**30
+"""Amounts are summed in whole units of 2⁻³⁰, as weights are: fractions would add up to other last digits in another
+order. A power of two, by which columns and single rows are divided alike."""
 
 RECOVERED = ("resolved", "compensated", "replaced", "refunded")
 """Resolutions of a complaint that count as recovery."""
 
 
-STAGES = ("orders", "intervals", "complaints", "customers", "spans", "own_interval", "derived")
+SUMMARY_STAGES = ("orders", "intervals", "complaints", "customers")
+STAGES = (*SUMMARY_STAGES, "day", "own_interval", "derived")
 """In the order in which they are computed."""
+
+RECENT_DAYS = 90
+"""Half-life of lateness and of faults."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ class FeatureSettings:
     complaint_half_life_days: int = 90
     window_days: int = 90
     prior_intervals: float = 1.0
+
+    @property
+    def all_half_lives_days(self) -> tuple[int, ...]:
+        """Every half-life that any feature fades with, each once."""
+        return tuple(dict.fromkeys((*self.half_lives_days, self.complaint_half_life_days, RECENT_DAYS)))
 
 
 @dataclass(frozen=True)
@@ -106,9 +120,46 @@ class Feature:
     is_category: bool = False
 
 
-def expressions(features: Sequence[Feature], stage: str) -> list[pl.Expr]:
+@dataclass(frozen=True)
+class Statistic:
+    """A column of a customer's summary that is no feature by itself: features of any later day are made of it."""
+
+    name: str
+    expression: pl.Expr = field(repr=False, compare=False)
+    stage: str = "orders"
+
+
+def expressions(columns: Sequence[Feature | Statistic], stage: str) -> list[pl.Expr]:
     """The named expressions of one stage, in catalogue order."""
-    return [feature.expression.alias(feature.name) for feature in features if feature.stage == stage]
+    return [column.expression.alias(column.name) for column in columns if column.stage == stage]
+
+
+def statistics(settings: FeatureSettings) -> tuple[Statistic, ...]:
+    """What a customer's summary holds beside the features that no passing day changes."""
+    date, amount = pl.col("ordered_date"), pl.col("amount")
+    return (
+        Statistic("first_order_date", date.min()),
+        Statistic("last_order_date", date.max()),
+        Statistic("last_order_at", pl.col("ordered_at").max()),
+        *(
+            statistic
+            for days in settings.half_lives_days
+            for statistic in (
+                Statistic(f"orders_at_anchor_{days}d", summed(_weight(days))),
+                Statistic(f"amount_at_anchor_{days}d", _summed_amount(amount * _weight(days))),
+            )
+        ),
+        Statistic("amounts_known", amount.count().cast(pl.Int64)),
+        Statistic("late_seconds", pl.col("late_seconds").sum()),
+        Statistic("overdue", pl.col("overdue_since").count().cast(pl.Int64)),
+        Statistic("overdue_since_seconds", pl.col("overdue_since").sum()),
+        Statistic("faults_at_anchor", summed(pl.col("fault_at").is_not_null() * _weight(RECENT_DAYS))),
+        *(
+            Statistic(f"{name}_at_anchor", summed(weight), "complaints")
+            for name, weight in _voices(settings.complaint_half_life_days).items()
+        ),
+        Statistic("joined_date", pl.col("joined_date"), "customers"),
+    )
 
 
 def catalogue(settings: FeatureSettings, population_interval_days: float | None = None) -> tuple[Feature, ...]:
@@ -143,22 +194,42 @@ def driver_of(names: Iterable[str], settings: FeatureSettings) -> dict[str, str]
     return {name: named[name] for name in names}
 
 
-def decayed(half_life_days: float) -> pl.Expr:
-    """Weight of an event of age ``age_days``: 0.5^(age / half-life)."""
-    return pl.lit(0.5).pow(pl.col("age_days") / half_life_days)
+def _weight(half_life_days: int) -> pl.Expr:
+    """What a prepared row weighs on the anchor of a half-life."""
+    return pl.col(f"weight_{half_life_days}d")
+
+
+def _fade(half_life_days: int) -> pl.Expr:
+    """What a weight on the anchor of a half-life is on the day."""
+    return pl.col(f"fade_{half_life_days}d")
+
+
+def summed(weight: pl.Expr) -> pl.Expr:
+    """The sum of weights, the same in whatever order and on however many threads it is made."""
+    return (weight * UNITS).round().cast(pl.Int64).sum() / UNITS
+
+
+def _summed_amount(amount: pl.Expr) -> pl.Expr:
+    """The sum of amounts, likewise."""
+    return (amount * AMOUNT_UNITS).round().cast(pl.Int128).sum().cast(pl.Float64) / AMOUNT_UNITS
 
 
 def _rhythm() -> tuple[Feature, ...]:
-    age = pl.col("age_days")
     return (
         Feature("orders", "frequency", "Orders by the as-of day, cancelled ones included.", pl.len().cast(pl.Int64)),
-        Feature("recency_days", "silence", "Days from the last order to the as-of day.", age.min()),
-        Feature("tenure_days", "tenure", "Days from the first order to the as-of day.", age.max()),
-    )
+        Feature("recency_days", "silence", "Days from the last order to the as-of day.",
+                _days_since("last_order_date"), "", "day"),
+        Feature("tenure_days", "tenure", "Days from the first order to the as-of day.",
+                _days_since("first_order_date"), "", "day"),
+    )  # fmt: skip
+
+
+def _days_since(date: str) -> pl.Expr:
+    return (pl.col("today") - pl.col(date)).dt.total_days()
 
 
 def _decays(settings: FeatureSettings) -> tuple[Feature, ...]:
-    amount = pl.col("amount")
+    is_known = pl.col("amounts_known") > 0
     return tuple(
         feature
         for days in settings.half_lives_days
@@ -167,14 +238,16 @@ def _decays(settings: FeatureSettings) -> tuple[Feature, ...]:
                 f"orders_decayed_{days}d",
                 "frequency",
                 f"Orders, each fading with a half-life of {days} days.",
-                pl.col(f"decay_{days}d").sum(),
+                pl.col(f"orders_at_anchor_{days}d") * _fade(days),
+                stage="day",
             ),
             Feature(
                 f"amount_decayed_{days}d",
                 "spending",
                 f"Amount ordered, each order fading with a half-life of {days} days.",
-                pl.when(amount.count() > 0).then((amount * pl.col(f"decay_{days}d")).sum()),
+                pl.when(is_known).then(pl.col(f"amount_at_anchor_{days}d") * _fade(days)),
                 "no order has a known amount",
+                "day",
             ),
         )
     )
@@ -183,7 +256,13 @@ def _decays(settings: FeatureSettings) -> tuple[Feature, ...]:
 def _baskets() -> tuple[Feature, ...]:
     amount, unknown = pl.col("amount"), "no order has a known amount"
     return (
-        Feature("order_amount_mean", "spending", "Mean amount of an order.", amount.mean(), unknown),
+        Feature(
+            "order_amount_mean",
+            "spending",
+            "Mean amount of an order.",
+            pl.when(amount.count() > 0).then(_summed_amount(amount) / amount.count()),
+            unknown,
+        ),
         Feature(
             "order_amount_last",
             "spending",
@@ -235,16 +314,17 @@ def _calendar(settings: FeatureSettings) -> tuple[Feature, ...]:
 
 
 def _deliveries() -> tuple[Feature, ...]:
-    late, due = pl.col("is_late"), "no promised date has passed"
+    late, due, weight = pl.col("is_late"), "no promised date has passed", _weight(RECENT_DAYS)
+    promises, weights = pl.col("promises_due"), summed(late.is_not_null() * weight)
+    days_late = pl.col("late_seconds") + pl.col("overdue") * pl.col("now_seconds") - pl.col("overdue_since_seconds")
     return (
         Feature("promises_due", "delivery", "Orders with a promised date now past.", late.count()),
         Feature("orders_late", "delivery", "Of these, not delivered by the promised date.", late.sum()),
         Feature("late_share", "delivery", "Share of the promises due that were not kept.", late.mean(), due),
         Feature("late_share_decayed_90d", "delivery", "The same, recent ones weighing more (half-life 90 days).",
-                pl.when(late.count() > 0).then(
-                    (late * pl.col("decay_recent")).sum() / (late.is_not_null() * pl.col("decay_recent")).sum()), due),
+                pl.when(weights > 0).then(summed(late * weight) / weights).otherwise(late.mean()), due),
         Feature("days_late_mean", "delivery", "Mean days late over the promises due, early ones as 0.",
-                pl.col("days_late").mean(), due),
+                pl.when(promises > 0).then(days_late / (promises * 86_400)), due, "day"),
         Feature("is_last_late", "delivery", "Whether the last promise due was broken.", late.drop_nulls().last(), due),
     )  # fmt: skip
 
@@ -255,12 +335,12 @@ def _returns() -> tuple[Feature, ...]:
         Feature("orders_returned", "returns", "Orders returned or cancelled in part or whole by the as-of day.",
                 returned.sum()),
         Feature("returned_share_mean", "returns", "Mean share of an order returned or cancelled.",
-                pl.col("returned_share").fill_null(0.0).mean()),
+                summed(pl.col("returned_share").fill_null(0.0)) / pl.len()),
         Feature("orders_cancelled", "returns", "Orders cancelled as a whole.",
                 pl.col("cancelled_at").is_not_null().sum()),
         Feature("orders_faulty", "returns", "Orders returned or cancelled for a fault.", fault.sum()),
         Feature("faults_decayed_90d", "returns", "Orders with a fault, fading with a half-life of 90 days.",
-                (fault * pl.col("decay_recent")).sum()),
+                pl.col("faults_at_anchor") * _fade(RECENT_DAYS), "", "day"),
         Feature("is_last_returned", "returns", "Whether the last order was returned or cancelled.", returned.last()),
     )  # fmt: skip
 
@@ -273,30 +353,49 @@ def _intervals() -> tuple[Feature, ...]:
         Feature("interval_longest_days", "silence", "Longest time between two purchase days.", gap.max(), once,
                 "intervals"),
         Feature("interval_deviation_days", "silence", "Standard deviation of the time between purchase days.",
-                gap.std(), "fewer than three purchase days", "intervals"),
+                _deviation(gap), "fewer than three purchase days", "intervals"),
         Feature("interval_last_days", "trend", "Time between the last two purchase days.", gap.last(), once,
                 "intervals"),
     )  # fmt: skip
 
 
-def _complaints(settings: FeatureSettings) -> tuple[Feature, ...]:
-    severity, days = pl.col("severity").fill_null(3), settings.complaint_half_life_days
-    weight = severity * decayed(days)
+def _deviation(whole: pl.Expr) -> pl.Expr:
+    """Standard deviation of whole numbers, from sums that are the same in any order."""
+    n, total, squares = whole.count(), whole.sum(), (whole * whole).sum()
+    return pl.when(n > 1).then(((n * squares - total * total) / (n * (n - 1))).sqrt())
+
+
+def _voices(half_life_days: int) -> dict[str, pl.Expr]:
+    """What a complaint weighs: by its severity, and the parts of that which were made good and which are still open."""
+    voice = pl.col("severity").fill_null(3) * _weight(half_life_days)
     recovered = pl.col("resolution").is_in(RECOVERED) & ~pl.col("is_open")
-    made = {
+    return {
+        "complaint_voice": voice,
+        "complaint_recovery": voice * recovered.fill_null(value=False),
+        "complaint_unresolved": voice * pl.col("is_open"),
+    }
+
+
+def _complaints(settings: FeatureSettings) -> tuple[Feature, ...]:
+    days = settings.complaint_half_life_days
+    counted = {
         "complaints": ("Complaints by the as-of day.", pl.len().cast(pl.Int64)),
         "complaints_open": ("Complaints not resolved, or opened again.", pl.col("is_open").sum()),
-        f"complaint_voice_{days}d": (f"Σ severity, fading with a half-life of {days} days.", _summed(weight)),
-        f"complaint_recovery_{days}d": ("The part of the voice that was made good.", _summed(weight * recovered)),
-        f"complaint_unresolved_{days}d": ("The part of the voice still open.", _summed(weight * pl.col("is_open"))),
-        "complaints_answered_late": ("Complaints without a response in 48 hours.", pl.col("is_unanswered").sum()),
     }
-    return tuple(Feature(name, "complaints", text, made_of, "", "complaints") for name, (text, made_of) in made.items())
-
-
-def _summed(weight: pl.Expr) -> pl.Expr:
-    """The sum of weights, the same in whatever order and on however many threads it is made."""
-    return (weight * UNITS).round().cast(pl.Int64).sum() / UNITS
+    faded = {
+        "complaint_voice": f"Σ severity, fading with a half-life of {days} days.",
+        "complaint_recovery": "The part of the voice that was made good.",
+        "complaint_unresolved": "The part of the voice still open.",
+    }
+    late = "Complaints without a response in 48 hours."
+    return (
+        *(Feature(name, "complaints", text, made_of, "", "complaints") for name, (text, made_of) in counted.items()),
+        *(
+            Feature(f"{name}_{days}d", "complaints", text, pl.col(f"{name}_at_anchor") * _fade(days), "", "day")
+            for name, text in faded.items()
+        ),
+        Feature("complaints_answered_late", "complaints", late, pl.col("is_unanswered").sum(), "", "complaints"),
+    )
 
 
 def _customers() -> tuple[Feature, ...]:
@@ -306,17 +405,18 @@ def _customers() -> tuple[Feature, ...]:
                 True),
         Feature("is_channel_partner", "segment", "Whether the customer is a channel partner.",
                 pl.col("is_channel_partner"), "not given", "customers"),
-        Feature("membership_days", "tenure", "Days from joining to the as-of day.", pl.col("joined_days"),
-                "joining day not known", "customers"),
+        Feature("membership_days", "tenure", "Days from joining to the as-of day.", _days_since("joined_date"),
+                "joining day not known", "day"),
     )  # fmt: skip
 
 
 def _spans() -> tuple[Feature, ...]:
+    """Spans between the days of a summary."""
     return (
         Feature("repeat_purchase_days", "frequency", "Purchase days after the first (x of a buy-till-you-die model).",
-                pl.col("purchase_days") - 1, "", "spans"),
+                pl.col("purchase_days") - 1, "", "day"),
         Feature("active_span_days", "tenure", "Days from first to last purchase (its tx; tenure_days is its T).",
-                pl.col("tenure_days") - pl.col("recency_days"), "", "spans"),
+                (pl.col("last_order_date") - pl.col("first_order_date")).dt.total_days(), "", "day"),
     )  # fmt: skip
 
 

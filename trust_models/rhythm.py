@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from trust_models.as_of import AsOf, EventLog
+from trust_models.as_of import EventLog
 
 MAXIMUM_PRIOR_WEIGHT = 100.0
 """Where customers do not differ in rhythm, the population interval counts as much as this many of their own gaps."""
@@ -131,8 +131,8 @@ def _prior_weight(customers: pl.DataFrame) -> float:
     return float(max(within / between, 1.0 / MAXIMUM_PRIOR_WEIGHT))
 
 
-def came_back(log: EventLog, *, as_of: AsOf, reference: RhythmReference, due_intervals: float) -> pl.LazyFrame:
-    """Trials of coming back: one a purchase day whose own due date for the next one is past.
+def came_back(log: EventLog, *, reference: RhythmReference, due_intervals: float) -> pl.LazyFrame:
+    """Trials of coming back: one a purchase day, matured once its own due date for the next one is past.
 
     The due date is the purchase day plus ``due_intervals`` times the customer's own interval, shrunk toward the
     reference and taken from the gaps *before* that purchase day only: later orders never move the due date of an
@@ -147,7 +147,6 @@ def came_back(log: EventLog, *, as_of: AsOf, reference: RhythmReference, due_int
     return (
         purchase_days(log)
         .with_columns(event_date=due)
-        .filter(pl.col("event_date") <= as_of.day)
         .select(
             "customer_id",
             "event_date",
@@ -161,7 +160,6 @@ def came_back_after_failure(
     failures: pl.LazyFrame,
     log: EventLog,
     *,
-    as_of: AsOf,
     reference: RhythmReference,
     due_intervals: float,
 ) -> pl.LazyFrame:
@@ -201,7 +199,6 @@ def came_back_after_failure(
         .unique(subset=["customer_id", "gaps"], keep="first", maintain_order=True)
         .with_columns(due_date=due)
         .with_columns(event_date=pl.max_horizontal("event_date", "due_date"))
-        .filter(pl.col("event_date") <= as_of.day)
         .select(
             "customer_id",
             "event_date",

@@ -15,16 +15,13 @@ import polars as pl
 
 from trust_models.as_of import AsOf, EventLog
 from trust_models.customer_status import customer_status
-from trust_models.evidence import evidence, side_by_side, tally, weighted
+from trust_models.evidence import evidence, tally
 from trust_models.fairness import customer_groups
 from trust_models.feature_catalogue import FeatureSettings
 from trust_models.features import features
 from trust_models.rhythm import RhythmReference
 from trust_models.streams import STREAMS
 from trust_models.trials import EvidenceSettings, coverage, trials
-
-LANDMARK = date(2020, 1, 1)
-"""Landmark of the forward decay; any fixed day gives the same evidence."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +66,11 @@ class ScoringSettings:
     def trust_half_life_days(self) -> float:
         """The half-life of the evidence of trust."""
         return self.chosen_half_life_days or self.evidence.half_life_days
+
+    @property
+    def half_lives_days(self) -> tuple[float, float]:
+        """The half-lives of the evidence of trust, and of the evidence among the churn features."""
+        return self.trust_half_life_days, self.evidence.half_life_days
 
     def as_of(self, day: date) -> AsOf:
         """The as-of day in the business time zone."""
@@ -121,20 +123,20 @@ class TrialSnapshot:
     known: EventLog
     trials: pl.DataFrame
 
-    def counts(self, *, half_life_days: float, since: date | None = None) -> pl.LazyFrame:
+    def counts(self, *, half_life_days: float, since: date | None = None) -> pl.DataFrame:
         """Faded counts of every customer with an order: customer_id, r_<stream>…, s_<stream>…; sorted.
 
         ``since`` leaves out the trials of that day and before; a half-life of infinity leaves counts whole.
         """
         recent = self.trials.lazy().filter(pl.lit(since is None) | (pl.col("event_date") > (since or date.min)))
-        return evidence(
-            weighted(recent, landmark=LANDMARK, half_life_days=half_life_days),
-            as_of=self.as_of,
-            landmark=LANDMARK,
-            half_life_days=half_life_days,
-            streams=STREAMS,
-            customers=self.known.orders,
-        )
+        day = self.as_of.day
+        tallied = tally(recent, day=day, half_lives_days=(half_life_days,)).collect()
+        return evidence(tallied, customers_of(self.known), day=day, half_life_days=half_life_days, streams=STREAMS)
+
+
+def customers_of(known: EventLog) -> pl.Series:
+    """Every customer with an order, sorted."""
+    return known.orders.select(pl.col("customer_id").unique()).collect()["customer_id"].sort()
 
 
 def take_trials(
@@ -144,12 +146,16 @@ def take_trials(
     rhythm: RhythmReference | None,
     *,
     whole: EventLog | None = None,
+    covered: pl.DataFrame | None = None,
 ) -> TrialSnapshot:
-    """Trials as of a day, from the unmasked event log; ``whole`` is the log of all customers where ``log`` is not."""
+    """Trials as of a day, from the unmasked event log.
+
+    Where it holds some of the customers only, ``whole`` is the log of all of them, or ``covered`` the coverage of it.
+    """
     as_of = settings.as_of(day)
     known = log.known(as_of).collect()
-    covered = coverage(known if whole is None else whole.known(as_of))
-    found = trials(known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=covered)
+    shown = coverage(known if whole is None else whole.known(as_of)) if covered is None else covered.lazy()
+    found = trials(known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=shown)
     return TrialSnapshot(as_of, known, found.collect())
 
 
@@ -160,19 +166,16 @@ def take_evidence(
     rhythm: RhythmReference | None,
     *,
     whole: EventLog | None = None,
+    covered: pl.DataFrame | None = None,
 ) -> EvidenceSnapshot:
-    """Evidence as of a day, from the unmasked event log; ``whole`` is the log of all customers where ``log`` is not."""
-    snapshot = take_trials(log, day, settings, rhythm, whole=whole)
-    half_lives = (settings.trust_half_life_days, settings.evidence.half_life_days)
-    found = snapshot.trials.lazy()
-    tallied = tally(found, as_of=snapshot.as_of, landmark=LANDMARK, half_lives_days=half_lives).collect()
+    """Evidence as of a day, from the unmasked event log; ``whole`` and ``covered`` as of :func:`take_trials`."""
+    snapshot = take_trials(log, day, settings, rhythm, whole=whole, covered=covered)
+    half_lives, customers = settings.half_lives_days, customers_of(snapshot.known)
+    tallied = tally(snapshot.trials.lazy(), day=day, half_lives_days=half_lives).collect()
+    trust, for_features = (
+        evidence(tallied, customers, day=day, half_life_days=half_life, streams=STREAMS) for half_life in half_lives
+    )
     groups = customer_groups(snapshot.known)
-    customers = snapshot.known.orders.select(pl.col("customer_id").unique()).collect()["customer_id"].sort()
-    faded = {
-        half_life: side_by_side(tallied, customers, half_life_days=half_life, streams=STREAMS)
-        for half_life in dict.fromkeys(half_lives)
-    }
-    trust, for_features = (faded[half_life] for half_life in half_lives)
     return EvidenceSnapshot(
         snapshot.as_of,
         snapshot.known,

@@ -107,7 +107,7 @@ def fit_trust(log: EventLog, day: date, settings: ScoringSettings) -> TrustTrain
     snapshot = take_trials(part, day, settings, rhythm, whole=log)
     window_days = min(FIT_HALF_LIVES * settings.evidence.half_life_days, (day - date.min).days)
     since = day - timedelta(days=round(window_days))
-    counts = snapshot.counts(half_life_days=math.inf, since=since).collect()
+    counts = snapshot.counts(half_life_days=math.inf, since=since)
     estimators = fit_trust_estimators(counts, n_jobs=-1, max_samples=TRUST_CUSTOMERS)
     functioning = _functioning(snapshot, counts, estimators.trust)
     half_life = _half_life(snapshot, estimators.trust, settings)

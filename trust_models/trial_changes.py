@@ -6,11 +6,9 @@ Must not be here: what a trial is (``trials``), what the difference means for a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import polars as pl
 
-from trust_models.as_of import EVENT_AT, FACTS, SCHEMAS, TIMESTAMP, AsOf, EventLog
+from trust_models.as_of import TIMESTAMP, AsOf, EventLog, moments
 from trust_models.streams import STREAMS
 
 SOURCES = ("orders", "complaints", "customers")
@@ -120,12 +118,5 @@ def _changed_rows(frame: pl.LazyFrame, source: str, before: AsOf, now: AsOf) -> 
         pl.col(name).is_between(before.day, now.day, closed="right") for name in ("known_from", "known_until")
     )
     start, end = (pl.lit(day.end, TIMESTAMP) for day in (before, now))
-    happened = (pl.col(name).is_between(start, end, closed="left") for name in _moments(source))
+    happened = (pl.col(name).is_between(start, end, closed="left") for name in moments(source))
     return frame.filter(pl.any_horizontal(*came_or_went, *happened)).select("customer_id")
-
-
-def _moments(source: str) -> Iterator[str]:
-    """The timestamps at which something about a row of a source happens."""
-    event_at = EVENT_AT[source]
-    yield from () if event_at is None else (event_at,)
-    yield from (fact for fact in FACTS.get(source, {}) if SCHEMAS[source][fact] == TIMESTAMP)

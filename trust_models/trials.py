@@ -129,6 +129,23 @@ def trials(
     LazyFrame
         [customer_id: String, stream: Enum of STREAMS, event_date: Date, is_success: Boolean], in no particular order.
     """
+    found = trials_and_those_to_come(log, as_of=as_of, settings=settings, reference=reference, covered=covered)
+    return found.filter(pl.col("event_date") <= as_of.day)
+
+
+def trials_and_those_to_come(
+    log: EventLog,
+    *,
+    as_of: AsOf,
+    settings: EvidenceSettings,
+    reference: RhythmReference | None,
+    covered: pl.LazyFrame | None = None,
+) -> pl.LazyFrame:
+    """The matured trials of :func:`trials`, and those that only wait for their day.
+
+    The event date of one that is still to come says when it will mature if nothing else becomes known; its outcome is
+    not known yet and means nothing.
+    """
     covered = coverage(log) if covered is None else covered
     experience = pl.concat(
         [
@@ -138,14 +155,12 @@ def trials(
             _resolution_trials(log, settings=settings, as_of=as_of, covered=covered),
         ]
     )
-    experience = experience.filter(pl.col("event_date") <= as_of.day).with_columns(_STREAM).cache()
+    experience = experience.with_columns(_STREAM).cache()
     found = [experience.select(*COLUMNS[:3], is_success=pl.col("failed_date") == NEVER)]
     if reference is not None:
-        failures = experience.filter(pl.col("failed_date") != NEVER)
-        again = came_back(log, as_of=as_of, reference=reference, due_intervals=settings.due_intervals)
-        forgiven = came_back_after_failure(
-            failures, log, as_of=as_of, reference=reference, due_intervals=settings.due_intervals
-        )
+        failures = experience.filter((pl.col("failed_date") != NEVER) & (pl.col("event_date") <= as_of.day))
+        again = came_back(log, reference=reference, due_intervals=settings.due_intervals)
+        forgiven = came_back_after_failure(failures, log, reference=reference, due_intervals=settings.due_intervals)
         found += [*(frame.with_columns(_STREAM).select(COLUMNS) for frame in (again, forgiven))]
     return pl.concat(found)
 
@@ -168,7 +183,7 @@ def _trial(stream: str, failed_date: pl.Expr) -> list[pl.Expr]:
 def _order_trials(log: EventLog, *, settings: EvidenceSettings, as_of: AsOf, covered: pl.LazyFrame) -> pl.LazyFrame:
     """order_sound, and order_unquestioned of each dimension: an order once it is old enough."""
     is_heard = pl.col("ordered_date") >= pl.col("complaints_from")
-    fault = pl.min_horizontal(_business_day(pl.col("fault_at"), as_of), "complained_product_quality")
+    fault = pl.min_horizontal(as_of.day_of(pl.col("fault_at")), "complained_product_quality")
     streams = {
         "order_sound": _verdict(pl.col("has_faults") | is_heard, fault),
         **{
@@ -176,7 +191,7 @@ def _order_trials(log: EventLog, *, settings: EvidenceSettings, as_of: AsOf, cov
             for name in QUESTIONED_DIMENSIONS
         },
     }
-    event_date = _days_later(pl.col("ordered_date"), settings.order_maturity_days)
+    event_date = days_later(pl.col("ordered_date"), settings.order_maturity_days)
     return (
         log.orders.join(_complained_orders(log), on="order_id", how="left")
         .join(covered, how="cross")
@@ -235,7 +250,7 @@ def _promise_trials(log: EventLog, *, as_of: AsOf, covered: pl.LazyFrame) -> pl.
     return (
         log.orders.join(covered, how="cross")
         .filter(promised.is_not_null() & pl.col("has_deliveries") & ~is_withdrawn.fill_null(value=False))
-        .with_columns(event_date=_business_day(promised, as_of))
+        .with_columns(event_date=as_of.day_of(promised))
         .select(_trial("promise_kept", pl.when(~is_kept).then(pl.col("event_date"))))
     )
 
@@ -248,7 +263,7 @@ def _answer_trials(log: EventLog, *, settings: EvidenceSettings, as_of: AsOf, co
         log.complaints.join(covered, how="cross")
         .filter(pl.col("has_responses"))
         .with_columns(due_at=due)
-        .with_columns(event_date=_business_day(pl.col("due_at"), as_of))
+        .with_columns(event_date=as_of.day_of(pl.col("due_at")))
         .select(_trial("complaint_answered", pl.when(~is_answered).then(pl.col("event_date"))))
     )
 
@@ -269,15 +284,11 @@ def _resolution_trials(
         log.complaints.join(covered, how="cross")
         .filter(pl.col("has_resolutions"))
         .with_columns(due_at=due)
-        .with_columns(event_date=_business_day(pl.col("due_at"), as_of))
-        .select(_trial("complaint_resolved", _business_day(failed_at, as_of)))
+        .with_columns(event_date=as_of.day_of(pl.col("due_at")))
+        .select(_trial("complaint_resolved", as_of.day_of(failed_at)))
     )
 
 
-def _business_day(instant: pl.Expr, as_of: AsOf) -> pl.Expr:
-    """The day of the business zone in which a naive UTC timestamp lies."""
-    return instant.dt.replace_time_zone("UTC").dt.convert_time_zone(as_of.time_zone).dt.date()
-
-
-def _days_later(day: pl.Expr, days: int) -> pl.Expr:
+def days_later(day: pl.Expr, days: int) -> pl.Expr:
+    """So many days after a day; faster than adding a duration."""
     return (day.cast(pl.Int32) + days).cast(pl.Date)

@@ -27,7 +27,7 @@ def offer_known_facts(warehouse: Warehouse) -> None:
         warehouse.run(f"create or replace temp view known_{source} as {known(source)}")
 
 
-def known(source: str) -> str:
+def known(source: str, prefix: str = "staging.") -> str:
     """The select of a staging table's rows and facts that are known at the end of the day in ``as_of``."""
     facts = {
         column: fact for fact, tells in FACTS.get(source, {}).items() for column in (fact, *tells)
@@ -43,4 +43,4 @@ def known(source: str) -> str:
     ]
     if event_at := EVENT_AT[source]:
         conditions.append(f"{event_at} < getvariable('as_of_end')")
-    return f"select {', '.join(columns)} from staging.{source} where {' and '.join(conditions)}"
+    return f"select {', '.join(columns)} from {prefix}{source} where {' and '.join(conditions)}"

@@ -13,7 +13,7 @@ from pipelines.catalogue import OWNER
 from pipelines.modelling.model_cards import page
 from pipelines.modelling.model_store import Registered, newest
 from pipelines.modelling.models import in_use, refit, train_missing
-from pipelines.modelling.scoring import reconstruct_history
+from pipelines.modelling.reconstructing import reconstruct_history
 from pipelines.partitions import delivery_days
 from pipelines.pictures import calibration
 from pipelines.staging import TABLES

@@ -14,7 +14,8 @@ from pipelines.checks.drift import check_drift, headline
 from pipelines.checks.findings import keep
 from pipelines.ingest.deliveries import history_findings
 from pipelines.modelling.models import in_use
-from pipelines.modelling.scoring import score, take_snapshot
+from pipelines.modelling.scoring import score
+from pipelines.modelling.snapshots import take_snapshot
 from pipelines.partitions import delivery_days
 from pipelines.pictures import distributions
 from pipelines.staging import TABLES
@@ -23,6 +24,11 @@ from pipelines.warehouse import Warehouse
 Results = Iterator[dg.MaterializeResult[None]]
 
 FEATURES = {
+    "customer_summaries": "What features and status are made of, kept from night to night: one row per customer.",
+    "stream_summaries": "What evidence is made of, likewise: one row per customer and stream.",
+    "customer_summaries_before": "The same thirty days earlier: one row per customer.",
+    "stream_summaries_before": "The same thirty days earlier: one row per customer and stream.",
+    "touched": "Of whom anything new became known since the day before: one row per customer.",
     "evidence": "What the trials add up to as of the day: one row per customer.",
     "evidence_before": "The same thirty days earlier, for the change of the score: one row per customer.",
     "day_before": "What was known the day before of those of whom more is known now, and of some others.",
@@ -58,9 +64,11 @@ SCORES = {
 )
 def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> Results:
     as_of = date.fromisoformat(context.partition_key)
-    rows = take_snapshot(warehouse, as_of, in_use(warehouse, as_of))
+    brought = take_snapshot(warehouse, as_of, in_use(warehouse, as_of))
+    told = {"customers_made_anew": brought.made_anew, "everybody_because": brought.because or "not everybody"}
     for name in FEATURES:
-        yield dg.MaterializeResult(["features", name], metadata={"dagster/row_count": rows[name]})
+        rows = {"dagster/row_count": warehouse.value(f"select count(*) from features.{name}")}
+        yield dg.MaterializeResult(["features", name], metadata=rows | told if name == "customer_summaries" else rows)
 
 
 @dg.multi_asset(

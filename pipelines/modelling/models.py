@@ -22,6 +22,7 @@ from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
 from trust_models.churn import ChurnTraining
 from trust_models.churn_model import ChurnModel
+from trust_models.customer_scores import ScoringModels
 from trust_models.day_before import TrustModel
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import ScoringSettings
@@ -64,6 +65,11 @@ class ModelsInUse:
     def churn_basis(self) -> str:
         """``model``, or the baseline that gives the number."""
         return self.churn_model.basis
+
+    @property
+    def scoring_models(self) -> ScoringModels:
+        """The models themselves."""
+        return ScoringModels(self.trust_estimator, self.experience_estimator, self.churn_model)
 
     def settings(self, settings: ScoringSettings) -> ScoringSettings:
         """The settings with the half-life that came with the trust model."""

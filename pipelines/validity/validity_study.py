@@ -348,8 +348,8 @@ def _evidence_of(found: Subject, part: pl.DataFrame) -> pl.DataFrame:
     known = found.trials
     counts = TrialSnapshot(known.as_of, known.known, part).counts(half_life_days=found.settings.trust_half_life_days)
     every = found.snapshot.evidence
-    others = every.select(pl.exclude(counts.collect_schema().names()[1:]))
-    return counts.collect().join(others, on="customer_id", how="left", maintain_order="left").select(every.columns)
+    others = every.select(pl.exclude(counts.columns[1:]))
+    return counts.join(others, on="customer_id", how="left", maintain_order="left").select(every.columns)
 
 
 def _complaints(found: Subject) -> pl.DataFrame:

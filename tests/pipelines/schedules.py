@@ -158,7 +158,9 @@ def night(warehouse: Any, day: date) -> None:
     from pipelines.ingest.accepting import prepare
     from pipelines.ingest.loading import load
     from pipelines.modelling.models import in_use, train_missing
-    from pipelines.modelling.scoring import reconstruct_history, score, take_snapshot
+    from pipelines.modelling.reconstructing import reconstruct_history
+    from pipelines.modelling.scoring import score
+    from pipelines.modelling.snapshots import take_snapshot
     from pipelines.staging import TABLES, stage
 
     for agreed in landing_contracts():

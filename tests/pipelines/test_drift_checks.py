@@ -19,7 +19,8 @@ from pipelines.errors import UserError
 from pipelines.ingest.landing_files import write_company
 from pipelines.ingest.loading import load
 from pipelines.modelling.models import in_use, train_missing
-from pipelines.modelling.scoring import score, take_snapshot
+from pipelines.modelling.scoring import score
+from pipelines.modelling.snapshots import take_snapshot
 from pipelines.settings import Settings
 from pipelines.staging import TABLES, stage
 from pipelines.warehouse import Warehouse

@@ -6,9 +6,12 @@ from evidence_log import at, complaint, event_log, order
 from polars.testing import assert_frame_equal
 
 from trust_models import day_before as day_before_module
-from trust_models.day_before import TrustModel, take_day_before
+from trust_models.as_of import EventLog
+from trust_models.day_before import DayBefore, TrustModel, controls_of, take_day_before
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import ScoringSettings, take_evidence
+from trust_models.trial_changes import touched_customers
+from trust_models.trials import coverage
 from trust_models.trust_scores import fit_trust_estimators
 
 DAY = date(2024, 3, 10)
@@ -38,8 +41,33 @@ def model() -> TrustModel:
     return TrustModel(fit_trust_estimators(counts).trust, SETTINGS, RHYTHM)
 
 
+def covered(log: EventLog, days_ago: int = 0) -> pl.DataFrame:
+    return coverage(log.known(SETTINGS.as_of(DAY).minus(days_ago))).collect()
+
+
+def before(now: TrustModel, then: TrustModel, log_before: EventLog | None = None) -> DayBefore:
+    """The day before of all who are touched (everybody, where the log spoke otherwise) and of some others."""
+    night, as_of = take_evidence(LOG, DAY, SETTINGS, RHYTHM), SETTINGS.as_of(DAY)
+    everybody = night.evidence["customer_id"]
+    touched = everybody
+    if log_before is None:
+        touched = touched_customers(LOG, night.trials, before=as_of.minus(1), now=as_of)
+    controls = controls_of(everybody.filter(~everybody.is_in(touched.implode())))
+    return take_day_before(
+        LOG,
+        as_of,
+        touched,
+        controls,
+        now,
+        then,
+        covered=covered(LOG),
+        covered_before=covered(log_before or LOG, 1),
+        log_before=log_before,
+    )
+
+
 def test_evidence_and_scores_are_those_of_the_night_before(model: TrustModel) -> None:
-    found = take_day_before(LOG, take_evidence(LOG, DAY, SETTINGS, RHYTHM), model, model)
+    found = before(model, model)
     night = take_evidence(LOG, DAY - timedelta(days=1), SETTINGS, RHYTHM).evidence
     told = found.evidence.filter(pl.col("customer_id") != "new")
     assert_frame_equal(told.select(night.columns), night)
@@ -47,7 +75,7 @@ def test_evidence_and_scores_are_those_of_the_night_before(model: TrustModel) ->
 
 
 def test_only_those_of_whom_more_is_known_are_touched(model: TrustModel) -> None:
-    found = take_day_before(LOG, take_evidence(LOG, DAY, SETTINGS, RHYTHM), model, model)
+    found = before(model, model)
     assert found.evidence.filter("is_touched")["customer_id"].to_list() == ["ben", "cat", "dan", "new"]
     assert found.changed.select("customer_id", pl.col("stream").cast(pl.String), "matured", "turned_bad").rows() == [
         ("ben", "order_sound", 1, 0),
@@ -56,7 +84,7 @@ def test_only_those_of_whom_more_is_known_are_touched(model: TrustModel) -> None
 
 
 def test_somebody_who_was_not_known_yet_had_no_evidence_and_the_score_of_nobody(model: TrustModel) -> None:
-    found = take_day_before(LOG, take_evidence(LOG, DAY, SETTINGS, RHYTHM), model, model).evidence
+    found = before(model, model).evidence
     row = found.row(by_predicate=pl.col("customer_id") == "new", named=True)
     assert row["trust_score_before"] == pytest.approx(50.0)
     assert row["trust_status_before"] == "insufficient_evidence"
@@ -65,7 +93,7 @@ def test_somebody_who_was_not_known_yet_had_no_evidence_and_the_score_of_nobody(
 
 def test_few_others_stand_for_all(model: TrustModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(day_before_module, "CONTROLS", 1)
-    found = take_day_before(LOG, take_evidence(LOG, DAY, SETTINGS, RHYTHM), model, model).evidence
+    found = before(model, model).evidence
     assert found.filter(~pl.col("is_touched"))["customer_id"].to_list() == ["ann"]
 
 
@@ -75,7 +103,7 @@ def test_each_model_reads_the_log_in_its_own_way(model: TrustModel) -> None:
         SETTINGS.with_chosen_half_life(30.0),
         RhythmReference(interval_days=60.0, prior_weight=1.0),
     )
-    found = take_day_before(LOG, take_evidence(LOG, DAY, SETTINGS, RHYTHM), model, other).evidence
+    found = before(model, other).evidence
     night = take_evidence(LOG, DAY - timedelta(days=1), other.settings, other.rhythm).evidence
     told = found.filter(pl.col("customer_id") != "new")
     assert told["trust_score_before"].to_list() == other.estimator.posterior(night).score.tolist()
@@ -84,8 +112,8 @@ def test_each_model_reads_the_log_in_its_own_way(model: TrustModel) -> None:
     )
 
 
-def test_a_log_that_spoke_otherwise_touches_everybody(model: TrustModel) -> None:
-    before = event_log([row | {"fault_at": None} for row in LOG.orders.collect().to_dicts()])
-    found = take_day_before(LOG, take_evidence(LOG, DAY, SETTINGS, RHYTHM), model, model, log_before=before)
+def test_a_log_that_spoke_otherwise_is_read_as_it_was(model: TrustModel) -> None:
+    otherwise = event_log([row | {"fault_at": None} for row in LOG.orders.collect().to_dicts()])
+    found = before(model, model, otherwise)
     assert found.evidence["is_touched"].all()
     assert "ann" in found.changed["customer_id"]

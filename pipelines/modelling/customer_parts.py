@@ -1,0 +1,107 @@
+"""Customers in parts: their events a part at a time, so that memory does not grow with the history.
+
+Belongs here: which customers make a part, whose events belong to it, and the few facts of all that each must be told.
+Must not be here: what is made of the events (``summarising``, ``snapshots``, ``reconstructing``).
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from pipelines.bi.known_facts import known
+from pipelines.staging import event_log
+from pipelines.warehouse import Warehouse
+from trust_models.as_of import AsOf, EventLog
+from trust_models.trials import coverage
+
+SOURCES = ("orders", "complaints", "churn", "customers")
+"""What summaries and scores are made of."""
+
+EVENTS_AT_ONCE, CUSTOMERS_AT_ONCE = 1_000_000, 250_000
+PART = "part_of_customers"
+
+EVERYBODY = "select customer_id from staging.orders union select customer_id from staging.complaints"
+
+
+def offer_parts(warehouse: Warehouse, customers: str = EVERYBODY) -> int:
+    """Put the customers of a query who have any events into parts of some ``EVENTS_AT_ONCE``; returns their number.
+
+    Customers are entangled where one complained about an order of the other: what is known of the one depends on rows
+    of the other (``trial_changes.entangled``).
+    """
+    warehouse.run(
+        """create or replace temp table entangled as
+        with pair as (
+            select distinct complaint.customer_id, other.customer_id as other_id
+            from staging.complaints as complaint
+            inner join staging.orders as other on complaint.order_id = other.order_id
+            where complaint.customer_id <> other.customer_id
+        )
+        select customer_id, other_id from pair
+        union select other_id, customer_id from pair"""
+    )
+    warehouse.run(
+        f"""create or replace temp table wanted as
+        with chosen as ({customers}),
+        closed as (
+            select customer_id from chosen
+            union select other_id from entangled semi join chosen on entangled.customer_id = chosen.customer_id
+        ),
+        event as (select customer_id from staging.orders union all select customer_id from staging.complaints),
+        counted as (select customer_id, count(*) as events from event semi join closed using (customer_id) group by all)
+        select customer_id, (sum(events) over (order by customer_id) - events) // {EVENTS_AT_ONCE} as part
+        from counted"""
+    )
+    return int(warehouse.value("select count(*) from wanted"))
+
+
+def parts(warehouse: Warehouse, prefix: str = "staging.") -> Iterator[tuple[EventLog, pl.Series]]:
+    """The events of each part and of those entangled with it, and the customers of the part, sorted.
+
+    The table :data:`PART` holds whose events they are; ``prefix`` stands before the names of the event tables.
+    """
+    for number in range(int(warehouse.value("select coalesce(max(part) + 1, 0) from wanted"))):
+        warehouse.run(
+            f"""create or replace temp table {PART} as
+            select customer_id from wanted where part = {number}
+            union select other_id from entangled
+            where customer_id in (select customer_id from wanted where part = {number})"""
+        )
+        own = f"select customer_id from wanted where part = {number} order by customer_id"
+        yield event_log(warehouse, SOURCES, part=PART, prefix=prefix), warehouse.frame(own)["customer_id"]
+
+
+def customer_ranges(warehouse: Warehouse, table: str) -> list[str]:
+    """Conditions on customer_id that each hold for ``CUSTOMERS_AT_ONCE`` customers of a table, in their order."""
+    firsts = warehouse.run(
+        f"""select min(customer_id) from (
+            select customer_id, (row_number() over (order by customer_id) - 1) // {CUSTOMERS_AT_ONCE} as part
+            from {table}
+        ) group by part order by part"""
+    )
+    borders = ["'{}'".format(first.replace("'", "''")) for (first,) in firsts]
+    return [
+        f"customer_id >= {first}" + (f" and customer_id < {after}" if after else "")
+        for first, after in zip(borders, [*borders[1:], ""], strict=True)
+    ]
+
+
+def coverage_of(warehouse: Warehouse, as_of: AsOf, prefix: str = "staging.") -> pl.DataFrame:
+    """What the data of the whole company could have shown by a day: ``trials.coverage`` of all that is known.
+
+    The database leaves out what cannot matter: of every source one row of a kind, and the first complaint of each.
+    """
+    warehouse.run(f"set variable as_of = date '{as_of.day}'")
+    warehouse.run(f"set variable as_of_end = timestamp '{as_of.end}'")
+    kinds = {
+        "orders": "fault_at is null, return_reason is null, delivered_at is null",
+        "complaints": "dimension, first_response_at is null, resolved_at is null",
+    }
+    first = {"orders": "ordered_at", "complaints": "opened_date"}
+    frames = {
+        source: warehouse.frame(
+            f"select unnest(arg_min(known, {first[source]})) from ({known(source, prefix)}) as known group by {kind}"
+        ).lazy()
+        for source, kind in kinds.items()
+    }
+    return coverage(EventLog.of(**frames)).collect()

@@ -1,0 +1,114 @@
+"""The snapshot of a night: what is known of every customer as of a day, in tables.
+
+Belongs here: which tables a snapshot has, and what they are made of, a part of the customers at a time.
+Must not be here: what is known of a customer (``trust_models``), scores of it (``scoring``).
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import polars as pl
+
+from pipelines.ingest.deliveries import view_day
+from pipelines.modelling.customer_parts import PART, SOURCES, coverage_of, customer_ranges, offer_parts, parts
+from pipelines.modelling.models import ModelsInUse, trust_before
+from pipelines.modelling.scoring_settings import scoring_settings
+from pipelines.modelling.summarising import (
+    BEFORE,
+    NOW,
+    TOUCHED,
+    Brought,
+    bring_up,
+    kept_summaries,
+    population_interval_days,
+)
+from pipelines.staging import event_log, spoke_otherwise, staged_as_of
+from pipelines.warehouse import Warehouse
+from trust_models.customer_scores import KnownCustomers, known_customers
+from trust_models.day_before import DayBefore, controls_of, take_day_before
+
+KNOWN = {
+    "evidence": "features.evidence",
+    "evidence_before": "features.evidence_before",
+    "features": "features.customer_features",
+    "status": "features.customer_status",
+    "counts": "features.trial_counts",
+}
+"""The frames of ``KnownCustomers``, and their tables."""
+
+DAY_BEFORE, TRIAL_CHANGES = "features.day_before", "features.trial_changes"
+
+
+def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Brought:
+    """Write what is known of every customer as of a day; returns how many had to be looked at anew for it."""
+    bring_up(warehouse, as_of, models, BEFORE)
+    brought = bring_up(warehouse, as_of, models, NOW)
+    with warehouse.transaction():
+        for table in (*KNOWN.values(), DAY_BEFORE, TRIAL_CHANGES):
+            warehouse.run(f"drop table if exists {table}")
+        for known in _known(warehouse, as_of, models):
+            for name, frame in known._asdict().items():
+                warehouse.append(KNOWN[name], frame)
+        for found in _days_before(warehouse, as_of, models):
+            warehouse.append(DAY_BEFORE, found.evidence)
+            warehouse.append(TRIAL_CHANGES, found.changed.with_columns(pl.col("stream").cast(pl.String)))
+    return brought
+
+
+def kept_snapshot(warehouse: Warehouse, customers: str) -> KnownCustomers:
+    """What the snapshot knows of the customers who meet a condition, sorted."""
+    query = "select * from {table} where {customers} order by customer_id"
+    return KnownCustomers(
+        **{name: warehouse.frame(query.format(table=table, customers=customers)) for name, table in KNOWN.items()}
+    )
+
+
+def _known(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[KnownCustomers]:
+    settings = models.settings(scoring_settings(warehouse.settings))
+    interval = population_interval_days(warehouse)
+    for customers in customer_ranges(warehouse, NOW.customers):
+        now, before = (kept_summaries(warehouse, shelf, customers) for shelf in (NOW, BEFORE))
+        yield known_customers(now, before, as_of, BEFORE.day(as_of), settings, interval)
+
+
+def _days_before(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[DayBefore]:
+    """What was known the day before of those of whom more is known now, as the models of either night read it."""
+    now, then = models.trust_model(scoring_settings(warehouse.settings)), trust_before(warehouse, as_of, models)
+    today = now.settings.as_of(as_of)
+    prefix = _offer_log_before(warehouse, today.day)
+    covered, covered_before = coverage_of(warehouse, today), coverage_of(warehouse, today.minus(1), prefix)
+    everybody = _ids(warehouse, NOW.customers)
+    is_same_log = prefix == "staging." and covered.equals(covered_before)
+    touched = _ids(warehouse, f"{TOUCHED} semi join {NOW.customers} using (customer_id)") if is_same_log else everybody
+    controls = controls_of(everybody.filter(~everybody.is_in(touched.implode())))
+    chosen = "features.chosen"
+    warehouse.replace(chosen, pl.concat([touched, controls]).to_frame("customer_id"))
+    offer_parts(warehouse, f"select customer_id from {chosen}")
+    warehouse.run(f"drop table {chosen}")
+    for log, own in parts(warehouse):
+        yield take_day_before(
+            log,
+            today,
+            touched.filter(touched.is_in(own.implode())),
+            controls.filter(controls.is_in(own.implode())),
+            now,
+            then,
+            covered=covered,
+            covered_before=covered_before,
+            log_before=None if prefix == "staging." else event_log(warehouse, SOURCES, part=PART, prefix=prefix),
+        )
+
+
+def _offer_log_before(warehouse: Warehouse, night: date) -> str:
+    """What stands before the names of the tables of the day before: staging, or copies where it spoke otherwise."""
+    day = view_day(warehouse, night - timedelta(days=1))
+    if not spoke_otherwise(warehouse, day):
+        return "staging."
+    with staged_as_of(warehouse, day):
+        for source in SOURCES:
+            warehouse.run(f"create or replace temp table before_{source} as from staging.{source}")
+    return "before_"
+
+
+def _ids(warehouse: Warehouse, table: str) -> pl.Series:
+    return warehouse.frame(f"select customer_id from {table} order by customer_id")["customer_id"]
