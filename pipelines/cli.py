@@ -19,6 +19,7 @@ import typer
 from pipelines.cli_operations import app as operations
 from pipelines.cli_options import (
     AsOfOption,
+    FullOption,
     JsonOption,
     LandingOption,
     LogOption,
@@ -102,6 +103,7 @@ def run(
     as_of: AsOfOption = None,
     since: SinceOption = None,
     wait: WaitOption = None,
+    full: FullOption = False,
     log: LogOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -110,7 +112,7 @@ def run(
 
     Example: trust run --landing landing --warehouse warehouse --as-of 2026-01-31
     """
-    _run("nightly", landing, warehouse, as_of, wait, log, as_json=as_json, quiet=quiet, since=since)
+    _run("nightly", landing, warehouse, as_of, wait, log, as_json=as_json, quiet=quiet, since=since, is_full=full)
 
 
 @app.command()
@@ -236,6 +238,7 @@ def _run(
     as_json: bool,
     quiet: bool,
     since: datetime | None = None,
+    is_full: bool = False,
 ) -> None:
     from data_contracts import landing_contracts
     from pipelines.ingest.landing import days_since, newest_day
@@ -246,7 +249,7 @@ def _run(
     log = Log(chosen_form(log_form), job=job)
     day = as_of.date() if as_of else None
     try:
-        settings = Settings.from_environment(landing, warehouse, wait)
+        settings = Settings.from_environment(landing, warehouse, wait, is_full=is_full)
         sources = tuple(contract.name for contract in landing_contracts())
         newest = newest_day(settings.landing, sources)
         last = day or newest

@@ -34,6 +34,9 @@ WaitOption = Annotated[
     float | None,
     typer.Option("--wait", min=0, help="Minutes to wait for another process to end. Default: TRUST_WAIT or 0"),
 ]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Make everything anew, also what would be kept of the night before")
+]
 Completer = Callable[[str], list[str]]
 
 

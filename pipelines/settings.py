@@ -88,7 +88,12 @@ class Settings:
 
     @classmethod
     def from_environment(
-        cls, landing: Path | None = None, warehouse: Path | None = None, wait_minutes: float | None = None
+        cls,
+        landing: Path | None = None,
+        warehouse: Path | None = None,
+        wait_minutes: float | None = None,
+        *,
+        is_full: bool = False,
     ) -> "Settings":
         """Settings from the environment variables TRUST_…; arguments win."""
         return cls(
@@ -103,7 +108,7 @@ class Settings:
             max_file_bytes=read_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
             unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
             report_languages=read_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
-            is_full=read_switch("TRUST_FULL", os.environ.get("TRUST_FULL") or "0"),
+            is_full=is_full or read_switch("TRUST_FULL", os.environ.get("TRUST_FULL") or "0"),
         )
 
 

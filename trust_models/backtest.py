@@ -46,6 +46,7 @@ from trust_models.pareto_nbd import ParetoNBD
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
 from trust_models.training import TrustTraining, fit_churn, fit_trust, newest_matured
+from trust_models.trials import coverage_of
 from trust_models.trust_backtest import TrustAtCutoff, trust_at, trust_measures
 
 Floats = NDArray[np.float64]
@@ -305,7 +306,9 @@ def refuse_future(
     """
 
     def make(given: EventLog, chosen: pl.Series) -> pl.DataFrame:
-        evidence = take_evidence(given.of_customers(chosen), day, settings, rhythm, whole=given)
+        evidence = take_evidence(
+            given.of_customers(chosen), day, settings, rhythm, covered=coverage_of(given)(settings.as_of(day))
+        )
         return take_features(evidence, settings)
 
     sample = customers.sample(min(len(customers), CHECKED_CUSTOMERS), seed=0).sort()

@@ -145,16 +145,15 @@ def take_trials(
     settings: ScoringSettings,
     rhythm: RhythmReference | None,
     *,
-    whole: EventLog | None = None,
     covered: pl.DataFrame | None = None,
 ) -> TrialSnapshot:
     """Trials as of a day, from the unmasked event log.
 
-    Where it holds some of the customers only, ``whole`` is the log of all of them, or ``covered`` the coverage of it.
+    Where it holds some of the customers only, ``covered`` is the coverage of the log of all (``trials.coverage``).
     """
     as_of = settings.as_of(day)
     known = log.known(as_of).collect()
-    shown = coverage(known if whole is None else whole.known(as_of)) if covered is None else covered.lazy()
+    shown = coverage(known) if covered is None else covered.lazy()
     found = trials(known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=shown)
     return TrialSnapshot(as_of, known, found.collect())
 
@@ -165,11 +164,10 @@ def take_evidence(
     settings: ScoringSettings,
     rhythm: RhythmReference | None,
     *,
-    whole: EventLog | None = None,
     covered: pl.DataFrame | None = None,
 ) -> EvidenceSnapshot:
-    """Evidence as of a day, from the unmasked event log; ``whole`` and ``covered`` as of :func:`take_trials`."""
-    snapshot = take_trials(log, day, settings, rhythm, whole=whole, covered=covered)
+    """Evidence as of a day, from the unmasked event log; ``covered`` as of :func:`take_trials`."""
+    snapshot = take_trials(log, day, settings, rhythm, covered=covered)
     half_lives, customers = settings.half_lives_days, customers_of(snapshot.known)
     tallied = tally(snapshot.trials.lazy(), day=day, half_lives_days=half_lives).collect()
     trust, for_features = (
@@ -186,10 +184,19 @@ def take_evidence(
     )
 
 
-def take_features(snapshot: EvidenceSnapshot, settings: ScoringSettings) -> pl.DataFrame:
-    """Churn features as of the snapshot's day, one row a customer, with the evidence beside them."""
+def take_features(
+    snapshot: EvidenceSnapshot, settings: ScoringSettings, *, population_interval_days: float | None = None
+) -> pl.DataFrame:
+    """Churn features as of the snapshot's day, one row a customer, with the evidence beside them.
+
+    ``population_interval_days`` is that of all customers where the snapshot holds only some of them.
+    """
     return features(
-        snapshot.known, as_of=snapshot.as_of, settings=settings.features, evidence=snapshot.feature_evidence
+        snapshot.known,
+        as_of=snapshot.as_of,
+        settings=settings.features,
+        evidence=snapshot.feature_evidence,
+        population_interval_days=population_interval_days,
     ).collect()
 
 

@@ -25,6 +25,7 @@ from trust_models.half_life import SCORES_SCHEMA, HalfLife, choose_half_life
 from trust_models.labels import Definition, labels, resolve_definition, snapshot_days
 from trust_models.rhythm import RhythmReference, fit_rhythm
 from trust_models.snapshot import ScoringSettings, TrialSnapshot, take_evidence, take_features, take_trials
+from trust_models.trials import Coverage, coverage_of
 from trust_models.trust import TrustEstimator
 from trust_models.trust_scores import TrustEstimators, fit_trust_estimators
 
@@ -95,16 +96,18 @@ def champion_days(night: date, first_order: date) -> tuple[date, ...]:
     return tuple(day for day in days if day >= first_order)
 
 
-def fit_trust(log: EventLog, day: date, settings: ScoringSettings) -> TrustTraining:
+def fit_trust(log: EventLog, day: date, settings: ScoringSettings, *, covered: Coverage | None = None) -> TrustTraining:
     """Fit the trust estimators on the whole trials of a day, and choose how fast evidence fades.
 
-    A sample of customers stands for all of them where they are many; the rhythm of purchases is of all.
+    A sample of customers stands for all of them where they are many; the rhythm of purchases is of all in the log.
+    Where the log itself is a sample, ``covered`` is the coverage of all customers.
     """
+    covered = covered or coverage_of(log)
     known = log.known(settings.as_of(day)).collect()
     rhythm = fit_rhythm(known)
     sample = _sample(known, TRUST_CUSTOMERS)
     part = log if sample is None else log.of_customers(sample)
-    snapshot = take_trials(part, day, settings, rhythm, whole=log)
+    snapshot = take_trials(part, day, settings, rhythm, covered=covered(settings.as_of(day)))
     window_days = min(FIT_HALF_LIVES * settings.evidence.half_life_days, (day - date.min).days)
     since = day - timedelta(days=round(window_days))
     counts = snapshot.counts(half_life_days=math.inf, since=since)
@@ -137,9 +140,18 @@ def _half_life(snapshot: TrialSnapshot, estimator: TrustEstimator, settings: Sco
 
 
 def fit_churn(
-    log: EventLog, day: date, settings: ScoringSettings, rhythm: RhythmReference | None
+    log: EventLog,
+    day: date,
+    settings: ScoringSettings,
+    rhythm: RhythmReference | None,
+    *,
+    covered: Coverage | None = None,
 ) -> tuple[ChurnTraining, Definition]:
-    """Train the churn model on the matured snapshots of a day; also says what lost means in it."""
+    """Train the churn model on the matured snapshots of a day; also says what lost means in it.
+
+    Where the log is a sample of customers, ``covered`` is the coverage of all.
+    """
+    take = _Take(log, settings, rhythm, covered or coverage_of(log))
     as_of = settings.as_of(day)
     known = log.known(as_of).collect()
     days = churn_snapshot_days(known, day, settings)
@@ -148,21 +160,27 @@ def fit_churn(
         horizon_days=settings.horizon_days, definition=definition, features=settings.features
     )
     sample = _sample(known, SNAPSHOT_ROWS // max(len(days), 1))
-    snapshots = [_labelled(log, known, sample, snapshot, as_of, settings, rhythm, definition) for snapshot in days]
+    snapshots = [_labelled(take, known, sample, snapshot, as_of, definition) for snapshot in days]
     if not snapshots:
-        snapshots = [ChurnSnapshot(day, _features(log, sample, day, settings, rhythm))]
+        snapshots = [ChurnSnapshot(day, take.features(sample, day))]
     return train_churn(snapshots, settings=churn_settings), definition
 
 
 def newest_matured(
-    log: EventLog, day: date, settings: ScoringSettings, rhythm: RhythmReference | None
+    log: EventLog,
+    day: date,
+    settings: ScoringSettings,
+    rhythm: RhythmReference | None,
+    *,
+    covered: Coverage | None = None,
 ) -> ChurnSnapshot:
-    """The newest snapshot whose label window is over by a day, with its labels, of all customers."""
+    """The newest snapshot whose label window is over by a day, with its labels, of all customers in the log."""
     as_of = settings.as_of(day)
     known = log.known(as_of).collect()
     days = churn_snapshot_days(known, day, settings)
     definition = churn_definition(known, days, settings)
-    return _labelled(log, known, None, days[-1], as_of, settings, rhythm, definition)
+    take = _Take(log, settings, rhythm, covered or coverage_of(log))
+    return _labelled(take, known, None, days[-1], as_of, definition)
 
 
 def churn_snapshot_days(known: EventLog, day: date, settings: ScoringSettings) -> tuple[date, ...]:
@@ -184,32 +202,33 @@ def log_loss_of(model: ChurnModel, snapshot: ChurnSnapshot) -> float:
     return float(log_loss(frame["is_lost"].to_numpy(), model.predict_risk(frame), labels=[False, True]))
 
 
+@dataclass(frozen=True)
+class _Take:
+    """Features of past days, as the models of a training read the log."""
+
+    log: EventLog
+    settings: ScoringSettings
+    rhythm: RhythmReference | None
+    covered: Coverage
+
+    def features(self, sample: pl.Series | None, day: date) -> pl.DataFrame:
+        part = self.log if sample is None else self.log.of_customers(sample)
+        covered = self.covered(self.settings.as_of(day))
+        return take_features(take_evidence(part, day, self.settings, self.rhythm, covered=covered), self.settings)
+
+
 def _labelled(
-    log: EventLog,
-    known: EventLog,
-    sample: pl.Series | None,
-    day: date,
-    known_at: AsOf,
-    settings: ScoringSettings,
-    rhythm: RhythmReference | None,
-    definition: Definition,
+    take: _Take, known: EventLog, sample: pl.Series | None, day: date, known_at: AsOf, definition: Definition
 ) -> ChurnSnapshot:
     """Features as of a day, and what followed in the light of the day of training."""
     followed = labels(
         known,
-        as_of=settings.as_of(day),
+        as_of=take.settings.as_of(day),
         known_at=known_at,
-        horizon_days=settings.horizon_days,
+        horizon_days=take.settings.horizon_days,
         definition=definition,
     )
-    return ChurnSnapshot(day, _features(log, sample, day, settings, rhythm), followed.collect())
-
-
-def _features(
-    log: EventLog, sample: pl.Series | None, day: date, settings: ScoringSettings, rhythm: RhythmReference | None
-) -> pl.DataFrame:
-    part = log if sample is None else log.of_customers(sample)
-    return take_features(take_evidence(part, day, settings, rhythm, whole=log), settings)
+    return ChurnSnapshot(day, take.features(sample, day), followed.collect())
 
 
 def _sample(known: EventLog, most: int) -> pl.Series | None:

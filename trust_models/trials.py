@@ -8,6 +8,7 @@ Must not be here: decay and sums over trials (``evidence``), the rhythm of purch
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,6 +17,9 @@ import polars as pl
 from trust_models.as_of import AsOf, EventLog
 from trust_models.rhythm import RhythmReference, came_back, came_back_after_failure
 from trust_models.streams import QUESTIONED_DIMENSIONS, STREAMS
+
+Coverage = Callable[[AsOf], pl.DataFrame]
+"""What the data of the whole company could have shown by a day: see :func:`coverage`."""
 
 COLUMNS = ("customer_id", "stream", "event_date", "is_success")
 
@@ -94,6 +98,11 @@ def coverage(log: EventLog) -> pl.LazyFrame:
         **{f"has_{name}": (pl.col("dimension") == name).any() for name in QUESTIONED_DIMENSIONS},
     )
     return orders.join(complaints, how="cross")
+
+
+def coverage_of(log: EventLog) -> Coverage:
+    """The coverage that an unmasked log has by itself."""
+    return lambda as_of: coverage(log.known(as_of)).collect()
 
 
 def trials(

@@ -15,9 +15,9 @@ import polars as pl
 from data_contracts import contract
 from pipelines.checks import drift_words as words
 from pipelines.checks.findings import Finding, keep, one_line
+from pipelines.modelling.customer_parts import training_log
 from pipelines.modelling.model_store import Registered, of_version
 from pipelines.modelling.scoring_settings import scoring_settings
-from pipelines.staging import event_log
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
 from trust_models.churn_model import ChurnModel
@@ -33,6 +33,7 @@ from trust_models.drift import (
 from trust_models.labels import labels
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
 from trust_models.training import TrustTraining
+from trust_models.trials import Coverage, coverage_of
 from trust_models.trust_scores import trust_scores
 
 FEATURES, SCORES = "customer_features", "customer_scores"
@@ -72,7 +73,13 @@ class Limits:
 
 
 def reference(
-    log: EventLog, day: date, settings: ScoringSettings, trust: TrustTraining, model: ChurnModel
+    log: EventLog,
+    day: date,
+    settings: ScoringSettings,
+    trust: TrustTraining,
+    model: ChurnModel,
+    *,
+    covered: Coverage | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Distributions of the training day, as the cards of the trust and the churn model keep them.
 
@@ -88,8 +95,11 @@ def reference(
         The fitted trust estimators and the rhythm.
     model : ChurnModel
         The model that is stored.
+    covered : callable, optional
+        Coverage of all customers, where the log is a sample of them.
     """
-    snapshot = take_evidence(_sampled(log, day, settings), day, settings, trust.rhythm, whole=log)
+    shown = (covered or coverage_of(log))(settings.as_of(day))
+    snapshot = take_evidence(_sampled(log, day, settings), day, settings, trust.rhythm, covered=shown)
     scores = trust_scores(snapshot.evidence, trust.estimators.trust, trust.estimators.experience)
     features = take_features(snapshot, settings)
     risks = features.select("customer_id").with_columns(churn_risk=model.predict_risk(features))
@@ -246,11 +256,12 @@ def _came_true(warehouse: Warehouse, as_of: date, limits: Limits) -> Finding:
 
 
 def _with_outcome(warehouse: Warehouse, night: Mapping[str, Any], as_of: date) -> pl.DataFrame:
-    """Risks of a past night with what followed, as it is known now."""
+    """Risks of a past night with what followed, as it is known now; where customers are many, of a sample of them."""
     settings = scoring_settings(warehouse.settings)
     known_at = settings.as_of(as_of)
+    log, _ = training_log(warehouse)
     followed = labels(
-        event_log(warehouse).known(known_at),
+        log.known(known_at),
         as_of=settings.as_of(night["as_of"]),
         known_at=known_at,
         horizon_days=night["horizon_days"],

@@ -12,6 +12,7 @@ import dagster as dg
 from pipelines.catalogue import OWNER, check_result, table_metadata
 from pipelines.checks.drift import check_drift, headline
 from pipelines.checks.findings import keep
+from pipelines.checks.kept_summaries import check_kept
 from pipelines.ingest.deliveries import history_findings
 from pipelines.modelling.models import in_use
 from pipelines.modelling.scoring import score
@@ -69,6 +70,19 @@ def features(context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Ware
     for name in FEATURES:
         rows = {"dagster/row_count": warehouse.value(f"select count(*) from features.{name}")}
         yield dg.MaterializeResult(["features", name], metadata=rows | told if name == "customer_summaries" else rows)
+
+
+@dg.asset_check(
+    asset=["features", "customer_summaries"],
+    name="kept",
+    blocking=True,
+    partitions_def=delivery_days,
+    description="What was kept of customers from the night before is, to the last bit, what their events alone say.",
+)
+def kept(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    as_of = date.fromisoformat(context.partition_key)
+    found = check_kept(warehouse, as_of, in_use(warehouse, as_of))
+    return check_result([found], dg.AssetCheckSeverity.ERROR)
 
 
 @dg.multi_asset(

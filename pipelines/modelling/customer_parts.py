@@ -12,12 +12,13 @@ from pipelines.bi.known_facts import known
 from pipelines.staging import event_log
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import AsOf, EventLog
-from trust_models.trials import coverage
+from trust_models.trials import Coverage, coverage
 
 SOURCES = ("orders", "complaints", "churn", "customers")
 """What summaries and scores are made of."""
 
 EVENTS_AT_ONCE, CUSTOMERS_AT_ONCE = 1_000_000, 250_000
+TRAINING_CUSTOMERS = 200_000
 PART = "part_of_customers"
 
 EVERYBODY = "select customer_id from staging.orders union select customer_id from staging.complaints"
@@ -84,6 +85,23 @@ def customer_ranges(warehouse: Warehouse, table: str) -> list[str]:
         f"customer_id >= {first}" + (f" and customer_id < {after}" if after else "")
         for first, after in zip(borders, [*borders[1:], ""], strict=True)
     ]
+
+
+def training_log(warehouse: Warehouse) -> tuple[EventLog, Coverage]:
+    """The event log of ``TRAINING_CUSTOMERS`` customers, or of all where they are fewer; and the coverage of all.
+
+    Which customers is decided by their ids alone: the same on every machine, and for ever.
+    """
+    customers = warehouse.value("select count(distinct customer_id) from staging.orders")
+    part = None
+    if customers > TRAINING_CUSTOMERS:
+        part = PART
+        warehouse.run(
+            f"""create or replace temp table {PART} as
+            select customer_id from (select distinct customer_id from staging.orders)
+            order by md5(customer_id) limit {TRAINING_CUSTOMERS}"""
+        )
+    return event_log(warehouse, part=part), lambda as_of: coverage_of(warehouse, as_of)
 
 
 def coverage_of(warehouse: Warehouse, as_of: AsOf, prefix: str = "staging.") -> pl.DataFrame:

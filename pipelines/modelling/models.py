@@ -15,12 +15,13 @@ from pipelines.checks.drift import reference
 from pipelines.errors import UserError
 from pipelines.ingest.deliveries import fingerprint, view_day
 from pipelines.modelling import refitting
+from pipelines.modelling.customer_parts import training_log
 from pipelines.modelling.model_store import Registered, load, newest, save, stale
 from pipelines.modelling.scoring_settings import scoring_settings
-from pipelines.staging import event_log, staged_as_of
+from pipelines.staging import staged_as_of
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
-from trust_models.churn import ChurnTraining
+from trust_models.churn import ChurnSnapshot, ChurnTraining
 from trust_models.churn_model import ChurnModel
 from trust_models.customer_scores import ScoringModels
 from trust_models.day_before import TrustModel
@@ -180,7 +181,8 @@ def trust_before(warehouse: Warehouse, night: date, models: ModelsInUse) -> Trus
         except UserError:  # it can no longer be read: the same fit gives the same model
             pass
     with staged_as_of(warehouse, view_day(warehouse, trained)):
-        fitted = fit_trust(event_log(warehouse), trained, settings)
+        log, covered = training_log(warehouse)
+        fitted = fit_trust(log, trained, settings, covered=covered)
     return TrustModel(fitted.estimators.trust, fitted.settings, fitted.rhythm)
 
 
@@ -202,30 +204,27 @@ def train(warehouse: Warehouse, day: date, *, is_refit: bool = False) -> Trainin
 
 def _train(warehouse: Warehouse, day: date, *, is_refit: bool) -> Training:
     settings = scoring_settings(warehouse.settings)
-    log = event_log(warehouse)
-    trust = fit_trust(log, day, settings)
-    churn, definition = fit_churn(log, day, settings, trust.rhythm)
+    log, covered = training_log(warehouse)
+    trust = fit_trust(log, day, settings, covered=covered)
+    churn, definition = fit_churn(log, day, settings, trust.rhythm, covered=covered)
     notes = [(note.text_en, note.text_zh) for note in churn.notes]
     is_promoted = churn.is_promoted
     champion = newest(warehouse, "churn", day - timedelta(days=1))
     if is_refit and is_promoted and champion is not None:
-        is_promoted, note = _challenge(log, warehouse, champion, churn, day, trust.rhythm)
+        matured = newest_matured(log, day, settings, trust.rhythm, covered=covered)
+        is_promoted, note = _challenge(warehouse, champion, churn, matured)
         notes.append(note)
     shared = _shared_card(warehouse, log, day, is_refit=is_refit)
     # the models of a day and their evaluation are registered together, or not at all: a rerun trains what is missing
     with warehouse.transaction():
-        registered = _register(warehouse, log, trust, churn, definition, notes, shared, is_promoted=is_promoted)
+        references = reference(log, day, trust.settings, trust, churn.model, covered=covered)
+        registered = _register(warehouse, trust, churn, definition, notes, shared, references, is_promoted=is_promoted)
         _keep_evaluation(warehouse, churn, registered)
     return Training(day, churn.chosen, is_promoted, tuple(notes))
 
 
 def _challenge(
-    log: EventLog,
-    warehouse: Warehouse,
-    champion: Registered,
-    churn: ChurnTraining,
-    day: date,
-    rhythm: RhythmReference | None,
+    warehouse: Warehouse, champion: Registered, churn: ChurnTraining, snapshot: ChurnSnapshot
 ) -> tuple[bool, tuple[str, str]]:
     """Whether the challenger has the lower log loss on the newest matured snapshot, and the verdict in words."""
     try:
@@ -233,7 +232,6 @@ def _challenge(
     except UserError:
         english = f"The champion {champion.version} can no longer be read and is replaced without a comparison"
         return True, (english, f"现任模型 {champion.version} 已无法读取，未经比较即被取代")
-    snapshot = newest_matured(log, day, scoring_settings(warehouse.settings), rhythm)
     old = log_loss_of(model, snapshot)
     new = float(_metric(churn.quality, "model", "log_loss"))
     won = new < old
@@ -260,19 +258,19 @@ def _shared_card(warehouse: Warehouse, log: EventLog, day: date, *, is_refit: bo
 
 def _register(
     warehouse: Warehouse,
-    log: EventLog,
     trust: TrustTraining,
     churn: ChurnTraining,
     definition: str,
     notes: list[tuple[str, str]],
     shared: dict[str, Any],
+    references: tuple[dict[str, Any], dict[str, Any]],
     *,
     is_promoted: bool,
 ) -> Registered:
     """Store the three models with their cards; returns the churn model's entry."""
     settings = scoring_settings(warehouse.settings)
     day: date = shared["data_window"][1]
-    scores, features = reference(log, day, trust.settings, trust, churn.model)
+    scores, features = references
     kept: dict[str, Any] = {"trust": {"reference": scores}, "experience": {}}
     for kind, estimator in trust.estimators._asdict().items():
         card = shared | _trust_card(trust, estimator) | kept[kind] | {"refit": None}

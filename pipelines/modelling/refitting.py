@@ -11,9 +11,10 @@ import polars as pl
 
 from pipelines.errors import UserError
 from pipelines.ingest.deliveries import view_day
+from pipelines.modelling.customer_parts import training_log
 from pipelines.modelling.model_card_words import CAUSES
 from pipelines.modelling.model_store import Registered, amend, load, newest
-from pipelines.staging import event_log, staged_as_of
+from pipelines.staging import staged_as_of
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
 from trust_models.refit import ScoreShift, score_shift
@@ -54,13 +55,13 @@ def tell_refit(warehouse: Warehouse, night: date, settings: ScoringSettings) -> 
     if told.get("before") == (before and before.version):
         return None
     with staged_as_of(warehouse, view_day(warehouse, model.trained_as_of)):
-        shift = None if before is None else _compare(warehouse, event_log(warehouse), before, model, settings)
+        shift = None if before is None else _compare(warehouse, before, model, settings)
     _keep(warehouse, model, before, shift)
     return None if before is None or shift is None else note(before, shift, model.card["half_life"]["days"])
 
 
 def _compare(
-    warehouse: Warehouse, log: EventLog, before: Registered, after: Registered, settings: ScoringSettings
+    warehouse: Warehouse, before: Registered, after: Registered, settings: ScoringSettings
 ) -> ScoreShift | None:
     """How far scores of a training day moved; None where the model before can no longer be read."""
     try:
@@ -68,9 +69,11 @@ def _compare(
     except UserError:  # a refit is what replaces a model that can no longer be read
         return None
     day = after.trained_as_of
+    log, coverage_at = training_log(warehouse)
+    covered = coverage_at(settings.as_of(day))
     part = log.of_customers(_some_customers(log, settings, day))
-    old = take_evidence(part, day, settings_of(before.card, settings), rhythm_of(before.card), whole=log)
-    new = take_evidence(part, day, settings_of(after.card, settings), rhythm_of(after.card), whole=log)
+    old = take_evidence(part, day, settings_of(before.card, settings), rhythm_of(before.card), covered=covered)
+    new = take_evidence(part, day, settings_of(after.card, settings), rhythm_of(after.card), covered=covered)
     return score_shift(old.evidence, new.evidence, estimator, load(warehouse, after))
 
 

@@ -34,8 +34,8 @@ SOME = settings(max_examples=10, deadline=None, suppress_health_check=list(Healt
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Warehouse]:
-    with Warehouse(Settings(folder / "landing", folder / "warehouse")) as warehouse:
+def opened(folder: Path, *, is_full: bool = False) -> Iterator[Warehouse]:
+    with Warehouse(Settings(folder / "landing", folder / "warehouse", is_full=is_full)) as warehouse:
         yield warehouse
 
 
@@ -55,8 +55,13 @@ def holds(base: Path, tmp_path: Path, schedule: Schedule) -> None:
     with opened(copied(base, tmp_path / "crooked")) as warehouse:
         note(f"{play(schedule, warehouse)} nights")
         found = state(warehouse)
+        kept = of_day(warehouse, NIGHTS[-1])
     differing = [name for name, frame in expected.items() if not found[name].equals(frame)]
     assert differing == []
+    with opened(tmp_path / "crooked", is_full=True) as warehouse:
+        night(warehouse, NIGHTS[-1])
+        anew = of_day(warehouse, NIGHTS[-1])
+    assert [name for name, frame in anew.items() if not kept[name].equals(frame)] == []
 
 
 @SOME
@@ -99,9 +104,18 @@ def of_day(warehouse: Warehouse, day: date) -> dict[str, pl.DataFrame]:
         "trial_counts",
         "customer_features",
         "customer_status",
+        "customer_summaries",
+        "stream_summaries",
+        "customer_summaries_before",
+        "stream_summaries_before",
+        "touched",
+        "trial_outcomes",
     )
     return {
         "scores": warehouse.frame(f"from {scores}"),
+        "reasons": warehouse.frame(f"from scores.reasons where as_of = date '{day}' order by all"),
+        "dimensions": warehouse.frame(f"from scores.dimensions where as_of = date '{day}' order by all"),
+        "changes": warehouse.frame(f"from scores.changes where as_of = date '{day}' order by all"),
         "night": warehouse.frame(f"select * exclude (run_id, scored_at) from {told}"),
         **{table: warehouse.frame(f"from features.{table} order by all") for table in tables},
     }

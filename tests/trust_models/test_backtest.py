@@ -27,6 +27,7 @@ from trust_models.labels import labels
 from trust_models.leakage import FutureLeakError, cut, future_dependence, suspicious
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features
 from trust_models.training import fit_churn
+from trust_models.trials import coverage_of
 
 SETTINGS = ScoringSettings(horizon_days=60)
 KNOWN_AT = date(2023, 10, 20)
@@ -47,7 +48,8 @@ def cutoffs(log: EventLog) -> list[Cutoff]:
 
 def honest(log: EventLog, customers: pl.Series) -> pl.DataFrame:
     part = log.of_customers(customers)
-    return take_features(take_evidence(part, DAY, SETTINGS, None, whole=log), SETTINGS)
+    covered = coverage_of(log)(SETTINGS.as_of(DAY))
+    return take_features(take_evidence(part, DAY, SETTINGS, None, covered=covered), SETTINGS)
 
 
 def with_canary(log: EventLog, customers: pl.Series) -> pl.DataFrame:
