@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from data_contracts import contract, landing_contracts
@@ -30,7 +30,10 @@ from tests.pipelines.schedules import (
 )
 from tests.pipelines.schedules import deliver as put
 
-SOME = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""A schedule takes seconds: making one that fails smaller would take an hour, and says little more."""
+
+SOME = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=WITHOUT_SHRINKING)
 
 
 @contextmanager
@@ -55,6 +58,7 @@ def holds(base: Path, tmp_path: Path, schedule: Schedule) -> None:
     with opened(copied(base, tmp_path / "crooked")) as warehouse:
         note(f"{play(schedule, warehouse)} nights")
         found = state(warehouse)
+        night(warehouse, NIGHTS[-1])
         kept = of_day(warehouse, NIGHTS[-1])
     differing = [name for name, frame in expected.items() if not found[name].equals(frame)]
     assert differing == []

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 from evidence_log import event_log
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -32,6 +32,7 @@ SETTINGS = ScoringSettings(time_zone="Asia/Shanghai")
 RHYTHM = RhythmReference(interval_days=20.0, prior_weight=1.0)
 CUSTOMERS = ("ann", "ben", "cat", "dan")
 
+SOME = settings(deadline=None, max_examples=25, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 minutes = st.integers(0, 500 * 24 * 60)
 later = st.one_of(st.none(), st.integers(0, 120 * 24 * 60))
 
@@ -158,7 +159,7 @@ def with_entangled(log: EventLog, customers: pl.Series) -> pl.Series:
     return pairs.filter(pl.col("customer_id").is_in(customers.implode()))["other_id"]
 
 
-@settings(deadline=None, max_examples=30)
+@SOME
 @given(logs(), st.integers(0, 500), st.integers(1, 60))
 def test_what_is_kept_is_what_would_be_made_anew(log: EventLog, days: int, ahead: int) -> None:
     since, day = START + timedelta(days=days), START + timedelta(days=days + ahead)
@@ -176,7 +177,7 @@ def test_what_is_kept_is_what_would_be_made_anew(log: EventLog, days: int, ahead
     assert_frame_equal(told.streams, whole.streams, check_exact=True)
 
 
-@settings(deadline=None, max_examples=20)
+@SOME
 @given(logs(), st.integers(0, 500))
 def test_customers_in_parts_are_what_they_are_together(log: EventLog, days: int) -> None:
     day = START + timedelta(days=days)
@@ -205,7 +206,7 @@ def test_customers_in_parts_are_what_they_are_together(log: EventLog, days: int)
     assert added_up([everybody], outcomes).is_empty()
 
 
-@settings(deadline=None, max_examples=20)
+@SOME
 @given(logs(), st.integers(0, 500))
 def test_summaries_say_what_the_events_say(log: EventLog, days: int) -> None:
     day = START + timedelta(days=days)
