@@ -36,7 +36,8 @@ def publish(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path)
     building = target.with_name(f".{target.name}.building")
     _remove(building)
     try:
-        with warehouse.attached(building, "published", STORAGE_VERSION):
+        # one transaction: each commit waits for the disk, and there would be one a comment
+        with warehouse.attached(building, "published", STORAGE_VERSION), warehouse.transaction():
             for contract in contracts:
                 _copy(warehouse, contract)
         rows = _verified(warehouse, contracts, building)
