@@ -183,10 +183,14 @@ class Warehouse:
 
     def run_file(self, path: str, into: str, variables: Mapping[str, object] | None = None) -> int:
         """Make table ``into`` of the one select in ``sql/<path>``; returns its number of rows."""
-        for name, value in (variables or {}).items():
-            self._set_variable(name, value)
+        self.set_variables(variables or {})
         self._execute(f"create or replace table {into} as {(SQL / path).read_text(encoding='utf-8')}")
         return int(self.value(f"select count(*) from {into}"))
+
+    def set_variables(self, variables: Mapping[str, object]) -> None:
+        """Let SQL read these with ``getvariable``."""
+        for name, value in variables.items():
+            self._set_variable(name, value)
 
     def _set_variable(self, name: str, value: object) -> None:
         if isinstance(value, Mapping):

@@ -29,14 +29,16 @@ calendar as (
     from cohort
 ),
 
+-- Each customer once a month: on the first of the days with a purchase in it.
 purchased as (
     select
         joined.cohort_month,
-        date_trunc('month', known_orders.ordered_date)::date as month,
-        count(distinct known_orders.customer_id) as customers
-    from known_orders
-    inner join joined on known_orders.customer_id = joined.customer_id
-    group by joined.cohort_month, date_trunc('month', known_orders.ordered_date)::date
+        date_trunc('month', purchase_days.ordered_date)::date as month,
+        count(*) as customers
+    from purchase_days
+    inner join joined on purchase_days.customer_id = joined.customer_id
+    where coalesce(purchase_days.previous_date < date_trunc('month', purchase_days.ordered_date), true)
+    group by joined.cohort_month, date_trunc('month', purchase_days.ordered_date)::date
 ),
 
 away as (
