@@ -82,13 +82,15 @@ def _promises(contract: Contract, delivered: Sequence[str]) -> Iterator[_Promise
     from pipelines.checks.gx_duckdb import UniqueKeyExpectation
 
     columns = gxe.ExpectTableColumnsToMatchSet(column_set=[*(column.name for column in contract.loaded), *delivered])
-    yield _Promise("columns", columns.expectation_type, columns, "the table has just the columns of its contract", "表中只有契约规定的列")
+    english, chinese = "the table has just the columns of its contract", "表中只有契约规定的列"
+    yield _Promise("columns", columns.expectation_type, columns, english, chinese)
     least, most = contract.minimum_rows, contract.maximum_rows
     volume = gxe.ExpectTableRowCountToBeBetween(min_value=least, max_value=most)
     english = f"the table has at least {least} {'row' if least == 1 else 'rows'}" + (
         f", at most {most}" if most else ""
     )
-    yield _Promise("rows", volume.expectation_type, volume, english, f"表至少有 {least} 行" + (f"，至多 {most} 行" if most else ""))
+    chinese = f"表至少有 {least} 行" + (f"，至多 {most} 行" if most else "")
+    yield _Promise("rows", volume.expectation_type, volume, english, chinese)
     key = [*contract.key, *delivered[:1]]
     unique = UniqueKeyExpectation(unexpected_rows_query=_repeated(key))
     rule = "expect_compound_columns_to_be_unique" if key[1:] else "expect_column_values_to_be_unique"
