@@ -1,7 +1,7 @@
 -- Grain: one row per customer with a purchase by the newest night's as-of day.
 with night as (
     select * from scores.customer_days
-    where as_of = (select max(as_of) from scores.nights)
+    where as_of = getvariable('as_of')
 ),
 
 trust_reason as (

@@ -1,4 +1,4 @@
--- Grain: one row per customer and day with an order, as known on the as-of day, and the customer's days before and after.
+-- Grain: one row per customer and day with an order, as known on the as-of day, and that customer's days around it.
 with purchase_day as (
     select distinct
         customer_id,
