@@ -92,7 +92,11 @@ summary as (
     select
         *,
         score / nullif(customers_with_evidence, 0) as score_mean,
-        greatest(score_squared - score * score_mean, 0) / nullif(customers_with_evidence - 1, 0) as score_variance,
+        -- none of a single customer; greatest() passes over what is null
+        case
+            when customers_with_evidence > 1
+                then greatest(score_squared - score * score_mean, 0) / (customers_with_evidence - 1)
+        end as score_variance,
         1.645 * sqrt(score_variance / customers_with_evidence) as margin,
         belief / nullif(customers_with_evidence, 0) as belief_mean,
         disbelief / nullif(customers_with_evidence, 0) as disbelief_mean,
