@@ -157,7 +157,11 @@ class Warehouse:
     def replace_part(self, name: str, frame: pl.DataFrame, where: str, parameters: Sequence[object] = ()) -> None:
         """Replace the rows of ``name`` that meet a condition by those of a frame, in one transaction."""
         with self.offered(frame) as view, self.transaction():
-            self._execute(f"create table if not exists {name} as select * from {view} limit 0")
+            if not self.has_table(name):
+                # with its rows: one made empty by a select and filled in the same transaction looks empty from 122,880
+                # rows on, until the file is opened again (DuckDB 2.0.0)
+                self._execute(f"create table {name} as select * from {view}")
+                return
             self._execute(f"delete from {name} where {where}", list(parameters))
             self._execute(f"insert into {name} by name select * from {view}")
 
@@ -189,10 +193,14 @@ class Warehouse:
 
     def run_file(self, path: str, into: str, variables: Mapping[str, object] | None = None) -> int:
         """Make table ``into`` of the one select in ``sql/<path>``; returns its number of rows."""
-        for name, value in (variables or {}).items():
-            self._set_variable(name, value)
+        self.set_variables(variables or {})
         self._execute(f"create or replace table {into} as {(SQL / path).read_text(encoding='utf-8')}")
         return int(self.value(f"select count(*) from {into}"))
+
+    def set_variables(self, variables: Mapping[str, object]) -> None:
+        """Let SQL read these with ``getvariable``."""
+        for name, value in variables.items():
+            self._set_variable(name, value)
 
     def _set_variable(self, name: str, value: object) -> None:
         if isinstance(value, Mapping):

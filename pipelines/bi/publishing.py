@@ -37,6 +37,9 @@ def publish(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path)
     _remove(building)
     try:
         with warehouse.attached(building, "published", STORAGE_VERSION):
+            with warehouse.transaction():  # each commit waits for the disk, and there would be one a comment
+                for contract in contracts:
+                    _make(warehouse, contract)
             for contract in contracts:
                 _copy(warehouse, contract)
         rows = _verified(warehouse, contracts, building)
@@ -47,12 +50,15 @@ def publish(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path)
     return rows
 
 
+def _make(warehouse: Warehouse, contract: Contract) -> None:
+    warehouse.run(create_table(contract, "published.main", {}))
+    for comment in comments(contract, f"published.main.{contract.name}"):
+        warehouse.run(comment)
+
+
 def _copy(warehouse: Warehouse, contract: Contract) -> None:
     name = f"published.main.{contract.name}"
-    warehouse.run(create_table(contract, "published.main", {}))
     warehouse.run(f"insert into {name} by name select {_columns(contract)} from marts.{contract.name}")
-    for comment in comments(contract, name):
-        warehouse.run(comment)
 
 
 def _verified(warehouse: Warehouse, contracts: tuple[Contract, ...], building: Path) -> dict[str, int]:

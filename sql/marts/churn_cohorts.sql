@@ -29,14 +29,16 @@ calendar as (
     from cohort
 ),
 
+-- Each customer once a month: on the first of the days with a purchase in it.
 purchased as (
     select
         joined.cohort_month,
-        date_trunc('month', known_orders.ordered_date)::date as month,
-        count(distinct known_orders.customer_id) as customers
-    from known_orders
-    inner join joined on known_orders.customer_id = joined.customer_id
-    group by joined.cohort_month, date_trunc('month', known_orders.ordered_date)::date
+        date_trunc('month', purchase_days.ordered_date)::date as month,
+        count(*) as customers
+    from purchase_days
+    inner join joined on purchase_days.customer_id = joined.customer_id
+    where coalesce(purchase_days.previous_date < date_trunc('month', purchase_days.ordered_date), true)
+    group by joined.cohort_month, date_trunc('month', purchase_days.ordered_date)::date
 ),
 
 away as (
@@ -54,24 +56,64 @@ away as (
     group by calendar.cohort_month, calendar.month
 ),
 
-active as (
+-- From the first to the last month at whose end the spell was under way.
+covered as (
+    select
+        joined.cohort_month,
+        customer_spells.customer_id,
+        date_trunc('month', customer_spells.active_from)::date as first_month,
+        (date_trunc('month', customer_spells.active_until + 1) - interval 1 month)::date as last_month
+    from customer_spells
+    inner join joined on customer_spells.customer_id = joined.customer_id
+),
+
+covered_alike as (
+    select
+        cohort_month,
+        first_month,
+        last_month,
+        count(*) as customers
+    from covered
+    group by cohort_month, first_month, last_month
+),
+
+covering as (
     select
         calendar.cohort_month,
         calendar.month,
-        count(*) as customers
-    from customer_spells
-    inner join joined on customer_spells.customer_id = joined.customer_id
+        sum(covered_alike.customers) as customers
+    from calendar
+    inner join covered_alike
+        on
+            calendar.cohort_month = covered_alike.cohort_month
+            and calendar.month between covered_alike.first_month and covered_alike.last_month
+    group by calendar.cohort_month, calendar.month
+),
+
+covering_while_away as (
+    select
+        calendar.cohort_month,
+        calendar.month,
+        count(distinct departures.customer_id) as customers
+    from departures
+    inner join covered on departures.customer_id = covered.customer_id
     inner join calendar
         on
-            joined.cohort_month = calendar.cohort_month
-            and customer_spells.active_from <= last_day(calendar.month)
-            and customer_spells.active_until >= last_day(calendar.month)
-    anti join departures
-        on
-            customer_spells.customer_id = departures.customer_id
+            covered.cohort_month = calendar.cohort_month
+            and calendar.month between covered.first_month and covered.last_month
             and departures.churned_date <= last_day(calendar.month)
             and coalesce(departures.back_date > last_day(calendar.month), true)
     group by calendar.cohort_month, calendar.month
+),
+
+active as (
+    select
+        covering.cohort_month,
+        covering.month,
+        (covering.customers - coalesce(covering_while_away.customers, 0))::bigint as customers
+    from covering
+    left join covering_while_away
+        on covering.cohort_month = covering_while_away.cohort_month and covering.month = covering_while_away.month
 ),
 
 counted as (

@@ -15,7 +15,8 @@ feed as (
     from known_churn
 ),
 
-active as (
+-- Month by month those who have ever been on record; the others are alike where their spells begin and end alike.
+active_on_record as (
     select
         calendar.month,
         customer_spells.customer_id,
@@ -23,6 +24,7 @@ active as (
     from calendar
     inner join customer_spells
         on calendar.month > customer_spells.active_from and calendar.month - 1 <= customer_spells.active_until
+    semi join known_churn on customer_spells.customer_id = known_churn.customer_id
     anti join departures
         on
             customer_spells.customer_id = departures.customer_id
@@ -39,7 +41,7 @@ left_on_record as (
     group by customer_id, date_trunc('month', churned_date)::date
 ),
 
-lost as (
+lost_on_record as (
     select
         active.month,
         count(*) as active_customers,
@@ -49,10 +51,51 @@ lost as (
             left_on_record.customer_id is null
             and active.silent_date <= least(last_day(active.month), getvariable('as_of'))
         ) as silent_customers
-    from active
+    from active_on_record as active
     left join left_on_record
         on active.customer_id = left_on_record.customer_id and active.month = left_on_record.month
     group by active.month
+),
+
+unrecorded_alike as (
+    select
+        (date_trunc('month', spell.active_from) + interval 1 month)::date as first_month,
+        date_trunc('month', spell.active_until + 1)::date as last_month,
+        spell.active_until < getvariable('as_of') as is_silent,
+        count(*) as customers
+    from customer_spells as spell
+    anti join known_churn on spell.customer_id = known_churn.customer_id
+    group by all
+),
+
+lost_unrecorded as (
+    select
+        calendar.month,
+        sum(alike.customers) as active_customers,
+        0 as declared_customers,
+        0 as involuntary_customers,
+        coalesce(sum(alike.customers) filter (alike.is_silent and calendar.month = alike.last_month), 0)
+            as silent_customers
+    from calendar
+    inner join unrecorded_alike as alike on calendar.month between alike.first_month and alike.last_month
+    group by calendar.month
+),
+
+lost_of_both as (
+    select * from lost_on_record
+    union all
+    select * from lost_unrecorded
+),
+
+lost as (
+    select
+        month,
+        sum(active_customers)::bigint as active_customers,
+        sum(declared_customers)::bigint as declared_customers,
+        sum(involuntary_customers)::bigint as involuntary_customers,
+        sum(silent_customers)::bigint as silent_customers
+    from lost_of_both
+    group by month
 ),
 
 came as (

@@ -1,37 +1,37 @@
 -- Grain: one row per customer with a purchase by the newest night's as-of day.
 with night as (
     select * from scores.customer_days
-    where as_of = (select max(as_of) from scores.nights)
+    where as_of = getvariable('as_of')
 ),
 
-reason as (
-    select
-        customer_id,
-        max(text_en) filter (score = 'trust' and rank = 1) as top_trust_reason,
-        max(text_en) filter (score = 'churn' and rank = 1) as top_churn_reason,
-        max(text_zh) filter (score = 'trust' and rank = 1) as top_trust_reason_zh,
-        max(text_zh) filter (score = 'churn' and rank = 1) as top_churn_reason_zh,
-        max(driver) filter (score = 'trust' and rank = 1 and contribution < 0) as trust_driver,
-        max(driver) filter (score = 'churn' and rank = 1 and contribution > 0) as churn_driver
-    from scores.reasons
-    where rank = 1
-    group by customer_id
+trust_reason as (
+    select * from scores.reasons
+    where score = 'trust' and rank = 1
+),
+
+churn_reason as (
+    select * from scores.reasons
+    where score = 'churn' and rank = 1
 ),
 
 -- Low trust is met where it was lost; else a high risk is met where it comes from; else nothing need be done.
 advised as (
     select
         night.customer_id,
-        case when is_distrusting then 'trust' else 'churn' end as score,
-        case when is_distrusting then reason.trust_driver else reason.churn_driver end as driver
+        case when night.is_distrusting then 'trust' else 'churn' end as score,
+        case
+            when night.is_distrusting then case when trust_reason.contribution < 0 then trust_reason.driver end
+            when churn_reason.contribution > 0 then churn_reason.driver
+        end as driver
     from (
         select
             *,
             trust_status = 'scored' and trust_score < getvariable('trust_bands')['medium'] as is_distrusting
         from night
     ) as night
-    inner join reason on night.customer_id = reason.customer_id
-    where night.churn_status <> 'churned' and (is_distrusting or night.churn_band in ('high', 'very_high'))
+    left join trust_reason on night.customer_id = trust_reason.customer_id
+    left join churn_reason on night.customer_id = churn_reason.customer_id
+    where night.churn_status <> 'churned' and (night.is_distrusting or night.churn_band in ('high', 'very_high'))
 ),
 
 -- Who has complained and still waits is answered before anything else, also after leaving. Where a company never
@@ -72,19 +72,20 @@ select
     night.churn_band,
     night.churn_status,
     night.churn_basis,
-    reason.top_trust_reason,
-    reason.top_churn_reason,
+    trust_reason.text_en as top_trust_reason,
+    churn_reason.text_en as top_churn_reason,
     coalesce(answer.text_en, action.text_en) as recommended_action,
     night.orders,
     night.last_order_at,
     night.open_complaints,
     night.trust_model_version,
     night.churn_model_version,
-    reason.top_trust_reason_zh,
-    reason.top_churn_reason_zh,
+    trust_reason.text_zh as top_trust_reason_zh,
+    churn_reason.text_zh as top_churn_reason_zh,
     coalesce(answer.text_zh, action.text_zh) as recommended_action_zh
 from night
-left join reason on night.customer_id = reason.customer_id
+left join trust_reason on night.customer_id = trust_reason.customer_id
+left join churn_reason on night.customer_id = churn_reason.customer_id
 left join advised on night.customer_id = advised.customer_id
 left join meta.actions as action on advised.score = action.score and advised.driver = action.driver
 left join waiting on night.customer_id = waiting.customer_id

@@ -1,4 +1,5 @@
 -- Grain: one row per customer and as-of day; reconstructed rows speak of month ends before a model was trained.
+-- It is run for the days that are new or have changed, and those days are put in order where they are kept.
 select
     customer_id,
     as_of,
@@ -21,4 +22,3 @@ select
     is_reconstructed
 from scores.customer_days
 qualify row_number() over (partition by customer_id, as_of order by is_reconstructed) = 1
-order by customer_id, as_of

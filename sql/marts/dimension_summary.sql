@@ -4,42 +4,104 @@ with dimension as (
     select unnest(['product_quality', 'service_quality', 'reputation', 'transparency', 'values']) as dimension
 ),
 
-membership as (
-    select
-        as_of,
-        segment_by,
-        segment_value,
-        customer_id
-    from customer_groups
-),
-
 informed as (
     select distinct dimension from scores.dimensions
 ),
 
+-- Who belongs to just the same groups is summed up first: groups are many times fewer than customers.
+alike as (
+    select
+        as_of,
+        segment,
+        region,
+        customer_class,
+        channel,
+        cohort,
+        count(*) as customers
+    from customer_groups
+    group by all
+),
+
 own as (
-    select * from scores.dimensions
-    where uncertainty < 1
+    select
+        customer_groups.segment,
+        customer_groups.region,
+        customer_groups.customer_class,
+        customer_groups.channel,
+        customer_groups.cohort,
+        dimensions.dimension,
+        count(*) as customers,
+        sum(dimensions.score) as score,
+        sum(dimensions.score * dimensions.score) as score_squared,
+        sum(dimensions.belief) as belief,
+        sum(dimensions.disbelief) as disbelief,
+        sum(dimensions.uncertainty) as uncertainty
+    from scores.dimensions as dimensions
+    inner join customer_groups on dimensions.customer_id = customer_groups.customer_id
+    where dimensions.uncertainty < 1
+    group by all
+),
+
+grouped as (
+    select
+        alike.as_of,
+        dimension.dimension,
+        alike.customers,
+        own.* exclude (segment, region, customer_class, channel, cohort, dimension, customers),
+        own.customers as customers_with_evidence,
+        unnest([
+            { 'segment_by': 'all', 'segment_value': 'all' },
+            { 'segment_by': 'segment', 'segment_value': alike.segment },
+            { 'segment_by': 'region', 'segment_value': alike.region },
+            { 'segment_by': 'customer_class', 'segment_value': alike.customer_class },
+            { 'segment_by': 'channel', 'segment_value': alike.channel },
+            { 'segment_by': 'cohort', 'segment_value': alike.cohort }
+        ], max_depth := 2)
+    from alike
+    cross join dimension
+    left join own
+        on
+            dimension.dimension = own.dimension
+            and alike.segment is not distinct from own.segment
+            and alike.region is not distinct from own.region
+            and alike.customer_class is not distinct from own.customer_class
+            and alike.channel is not distinct from own.channel
+            and alike.cohort is not distinct from own.cohort
+),
+
+totals as (
+    select
+        as_of,
+        segment_by,
+        segment_value,
+        dimension,
+        dimension in (select informed.dimension from informed) as is_informed,
+        sum(customers)::bigint as customers,
+        coalesce(sum(customers_with_evidence), 0)::bigint as customers_with_evidence,
+        sum(score) as score,
+        sum(score_squared) as score_squared,
+        sum(belief) as belief,
+        sum(disbelief) as disbelief,
+        sum(uncertainty) as uncertainty
+    from grouped
+    where segment_value is not null
+    group by all
 ),
 
 summary as (
     select
-        membership.as_of,
-        membership.segment_by,
-        membership.segment_value,
-        dimension.dimension,
-        dimension.dimension in (select informed.dimension from informed) as is_informed,
-        count(*) as customers,
-        count(own.customer_id) as customers_with_evidence,
-        avg(own.score) as score_mean,
-        1.645 * stddev_samp(own.score) / sqrt(count(own.score)) as margin,
-        avg(own.belief) as belief_mean,
-        avg(own.disbelief) as disbelief_mean,
-        avg(own.uncertainty) as uncertainty_mean
-    from membership
-    cross join dimension
-    left join own on membership.customer_id = own.customer_id and dimension.dimension = own.dimension
-    group by all
+        *,
+        score / nullif(customers_with_evidence, 0) as score_mean,
+        -- none of a single customer; greatest() passes over what is null
+        case
+            when customers_with_evidence > 1
+                then greatest(score_squared - score * score_mean, 0) / (customers_with_evidence - 1)
+        end as score_variance,
+        1.645 * sqrt(score_variance / customers_with_evidence) as margin,
+        belief / nullif(customers_with_evidence, 0) as belief_mean,
+        disbelief / nullif(customers_with_evidence, 0) as disbelief_mean,
+        uncertainty / nullif(customers_with_evidence, 0) as uncertainty_mean
+    from totals
 ),
 
 judged as (

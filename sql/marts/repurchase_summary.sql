@@ -1,40 +1,25 @@
 -- Grain: one row per month and category of orders (and all together): how often, and how soon, another order followed.
 -- Orders of one customer and day count as one purchase; followed means a purchase on a later day, of any category.
-with purchase_day as (
-    select
-        customer_id,
-        ordered_date,
-        lead(ordered_date) over (partition by customer_id order by ordered_date) as next_date
-    from known_orders
-    group by customer_id, ordered_date
-),
-
-followed as (
+with followed as (
     select
         known_orders.customer_id,
-        known_orders.ordered_date,
+        date_trunc('month', known_orders.ordered_date)::date as month,
         unnest(['all', coalesce(known_orders.category, 'unknown')]) as told_of,
         getvariable('as_of') - known_orders.ordered_date as age_days,
-        purchase_day.next_date - known_orders.ordered_date as days_to_next
+        purchase_days.next_date - known_orders.ordered_date as days_to_next
     from known_orders
-    inner join purchase_day
-        on known_orders.customer_id = purchase_day.customer_id and known_orders.ordered_date = purchase_day.ordered_date
+    inner join purchase_days
+        on
+            known_orders.customer_id = purchase_days.customer_id
+            and known_orders.ordered_date = purchase_days.ordered_date
 ),
 
 counted as (
     select
-        date_trunc('month', ordered_date)::date as month,
+        month,
         told_of,
         count(*) as orders,
-        count(distinct customer_id) as customers
-    from followed
-    group by date_trunc('month', ordered_date)::date, told_of
-),
-
-measured as (
-    select
-        date_trunc('month', ordered_date)::date as month,
-        told_of,
+        count(distinct customer_id) as customers,
         count(*) filter (age_days >= 30) as old_enough_30d,
         round(avg(coalesce(days_to_next <= 30, false)::bigint) filter (age_days >= 30), 4) as repurchased_30d_share,
         count(*) filter (age_days >= 60) as old_enough_60d,
@@ -44,8 +29,12 @@ measured as (
         quantile_disc(coalesce(days_to_next, 1000000), 0.5) as days_to_next_median,
         min(age_days) as youngest_days
     from followed
-    group by date_trunc('month', ordered_date)::date, told_of
-    having count(distinct customer_id) >= getvariable('minimum_customers')
+    group by month, told_of
+),
+
+measured as (
+    select * from counted
+    where customers >= getvariable('minimum_customers')
 )
 
 select

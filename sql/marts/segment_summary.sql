@@ -1,5 +1,30 @@
 -- Grain: one row per group of customers on the newest night; measures of small groups are suppressed.
-with summary as (
+with grouped as (
+    select
+        customer_groups.as_of,
+        customer_groups.place,
+        night.trust_status,
+        night.trust_score,
+        night.trust_experience,
+        night.churn_status,
+        night.churn_risk,
+        unnest([
+            { 'segment_by': 'all', 'segment_value': 'all' },
+            { 'segment_by': 'segment', 'segment_value': customer_groups.segment },
+            { 'segment_by': 'region', 'segment_value': customer_groups.region },
+            { 'segment_by': 'customer_class', 'segment_value': customer_groups.customer_class },
+            { 'segment_by': 'channel', 'segment_value': customer_groups.channel },
+            { 'segment_by': 'cohort', 'segment_value': customer_groups.cohort }
+        ], max_depth := 2)
+    from customer_groups
+    inner join scores.customer_days as night
+        on
+            customer_groups.customer_id = night.customer_id
+            and customer_groups.as_of = night.as_of
+            and not night.is_reconstructed
+),
+
+summary as (
     select
         as_of,
         segment_by,
@@ -7,15 +32,16 @@ with summary as (
         count(*) as customers,
         count(*) < getvariable('minimum_customers') as is_suppressed,
         count(*) filter (trust_status = 'scored') as customers_with_evidence,
-        avg(trust_score order by customer_id) filter (trust_status = 'scored') as trust_score_mean,
-        1.645 * stddev_samp(trust_score order by customer_id) filter (trust_status = 'scored')
+        avg(trust_score order by place) filter (trust_status = 'scored') as trust_score_mean,
+        1.645 * stddev_samp(trust_score order by place) filter (trust_status = 'scored')
         / sqrt(count(*) filter (trust_status = 'scored')) as margin,
-        avg(trust_experience order by customer_id) filter (trust_status = 'scored') as trust_experience_mean,
-        avg(churn_risk order by customer_id) filter (churn_status <> 'churned') as churn_risk_mean,
-        sum(churn_risk order by customer_id) filter (churn_status = 'active') as expected_lost_customers,
+        avg(trust_experience order by place) filter (trust_status = 'scored') as trust_experience_mean,
+        avg(churn_risk order by place) filter (churn_status <> 'churned') as churn_risk_mean,
+        sum(churn_risk order by place) filter (churn_status = 'active') as expected_lost_customers,
         count(*) filter (churn_status = 'lapsed') as lapsed_customers,
         count(*) filter (churn_status = 'churned') as churned_customers
-    from customer_groups
+    from grouped
+    where segment_value is not null
     group by all
 )
 

@@ -1,11 +1,6 @@
--- Grain: one row per customer of the newest night and group that the customer belongs to: all, segment, region, class,
--- channel of most orders, and joining cohort (quarter of the first order).
-with night as (
-    select * from scores.customer_days
-    where as_of = getvariable('as_of') and not is_reconstructed
-),
-
-orders_by_channel as (
+-- Grain: one row per customer of the newest night: the groups that the customer belongs to, by segment, region, class,
+-- channel of most orders, and joining cohort (quarter of the first order). place orders the customers by their ids.
+with orders_by_channel as (
     select
         customer_id,
         channel,
@@ -26,26 +21,21 @@ channel_of_most as (
 joined as (
     select
         customer_id,
-        year(min(ordered_date)) || '-Q' || quarter(min(ordered_date)) as cohort
-    from known_orders
-    group by customer_id
-),
-
-grouped as (
-    select
-        night.*,
-        unnest([
-            { 'segment_by': 'all', 'segment_value': 'all' },
-            { 'segment_by': 'segment', 'segment_value': night.segment },
-            { 'segment_by': 'region', 'segment_value': night.region },
-            { 'segment_by': 'customer_class', 'segment_value': night.customer_class },
-            { 'segment_by': 'channel', 'segment_value': channel_of_most.channel },
-            { 'segment_by': 'cohort', 'segment_value': joined.cohort }
-        ], max_depth := 2)
-    from night
-    left join channel_of_most on night.customer_id = channel_of_most.customer_id
-    left join joined on night.customer_id = joined.customer_id
+        year(ordered_date) || '-Q' || quarter(ordered_date) as cohort
+    from purchase_days
+    where previous_date is null
 )
 
-select * from grouped
-where segment_value is not null
+select
+    night.as_of,
+    night.customer_id,
+    row_number() over (order by night.customer_id) as place,
+    night.segment,
+    night.region,
+    night.customer_class,
+    channel_of_most.channel,
+    joined.cohort
+from scores.customer_days as night
+left join channel_of_most on night.customer_id = channel_of_most.customer_id
+left join joined on night.customer_id = joined.customer_id
+where night.as_of = getvariable('as_of') and not night.is_reconstructed

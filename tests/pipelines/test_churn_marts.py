@@ -145,3 +145,27 @@ def test_without_a_churn_feed_only_silence_is_told(made):
     assert made("churn_survival", log)["churn"].unique().to_list() == ["silent"]
     assert made("churn_monthly", log)["declared_customers"].null_count() == 18
     assert made("churn_cohorts", log)["declared_lost_share"].null_count() > 0
+
+
+def test_what_marts_share_is_made_once_and_again_where_a_fact_or_a_setting_has_changed(made, warehouse, monkeypatch):
+    log, run = company(0), []
+    offered = warehouse.run
+    monkeypatch.setattr(
+        warehouse, "run", lambda statement, *more: (run.append(statement), offered(statement, *more))[1]
+    )
+
+    def times() -> int:
+        return sum(statement.startswith("create or replace temp table customer_spells") for statement in run)
+
+    before = made("churn_survival", log)
+    assert made("churn_survival", log).equals(before)
+    made("churn_cohorts", {})
+    assert times() == 1
+    offered("update staging.orders set ordered_date = ordered_date - 40 where customer_id < 'C4'")
+    moved = made("churn_survival", {})
+    assert not moved.equals(before)
+    assert times() == 2
+    narrow = marts.variables
+    monkeypatch.setattr(marts, "variables", lambda mart: narrow(mart) | {"activity_window_days": WINDOW // 2})
+    assert not made("churn_survival", {}).equals(moved)
+    assert times() == 3

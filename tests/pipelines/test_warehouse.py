@@ -432,3 +432,11 @@ def test_a_closed_warehouse_lets_go_of_its_connections_whoever_still_holds_it(wa
     assert vars(warehouse)["_cursors"] == []
     assert not [value for value in vars(warehouse).values() if isinstance(value, duckdb.DuckDBPyConnection)]
     warehouse.close()
+
+
+def test_a_table_that_is_made_with_many_rows_shows_them_at_once(warehouse):
+    many = pl.DataFrame({"value": range(130_000)})
+    warehouse.replace_part("scores.thing", many, "value < 0")
+    assert warehouse.run("select sum(value), max(value) from scores.thing where value > 0") == [
+        (sum(range(130_000)), 129_999)
+    ]
