@@ -206,10 +206,10 @@ class EventLog:
         return EventLog(**{source: _known(getattr(self, source), source, as_of) for source in SCHEMAS})
 
     def days_to_come(self, as_of: AsOf) -> pl.LazyFrame:
-        """Days after the as-of day on which the log as known then speaks otherwise: [customer_id, day].
+        """Days after the as-of day on which what is known by then will have happened: [customer_id, day].
 
-        For logs that are not masked. A row that is known by the day tells of an event or a fact of a later day, or a
-        version comes or goes. In no particular order, days may repeat.
+        For logs that are not masked: an event or a fact of a row that is known by the day lies ahead of it. What will
+        become known later is not looked at. In no particular order, days may repeat.
         """
         frames = [frame for source in SCHEMAS for frame in _days_to_come(getattr(self, source), source, as_of)]
         return pl.concat(frames)
@@ -226,9 +226,9 @@ class EventLog:
 
 
 def _days_to_come(frame: pl.LazyFrame, source: str, as_of: AsOf) -> list[pl.LazyFrame]:
-    days = {name: pl.col(name) for name in ("known_from", "known_until")}
-    days |= {name: as_of.day_of(pl.col(name)) for name in moments(source)}
-    return [frame.select("customer_id", day=day).filter(pl.col("day") > as_of.day) for day in days.values()]
+    known = frame.filter(_is_current(as_of))
+    days = [as_of.day_of(pl.col(name)) for name in moments(source)]
+    return [known.select("customer_id", day=day).filter(pl.col("day") > as_of.day) for day in days]
 
 
 def moments(source: str) -> list[str]:
@@ -238,11 +238,14 @@ def moments(source: str) -> list[str]:
     return facts if event_at is None else [event_at, *facts]
 
 
+def _is_current(as_of: AsOf) -> pl.Expr:
+    is_open = pl.col("known_until").is_null() | (pl.col("known_until") > as_of.day)
+    return (pl.col("known_from") <= as_of.day) & is_open
+
+
 def _known(frame: pl.LazyFrame, source: str, as_of: AsOf) -> pl.LazyFrame:
     end = pl.lit(as_of.end, TIMESTAMP)
-    is_current = (pl.col("known_from") <= as_of.day) & (
-        pl.col("known_until").is_null() | (pl.col("known_until") > as_of.day)
-    )
+    is_current = _is_current(as_of)
     event_at = EVENT_AT[source]
     happened = is_current if event_at is None else is_current & (pl.col(event_at) < end)
     masks = [
