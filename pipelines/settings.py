@@ -108,7 +108,7 @@ class Settings:
             max_file_bytes=read_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),
             unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
             report_languages=read_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
-            is_full=is_full or read_switch("TRUST_FULL", os.environ.get("TRUST_FULL") or "0"),
+            is_full=is_full or read_switch(os.environ.get("TRUST_FULL") or "0"),
         )
 
 
@@ -134,10 +134,10 @@ def read_gigabytes(text: str) -> int:
     return round(gigabytes * 10**9)
 
 
-def read_switch(name: str, text: str) -> bool:
-    """1 or 0; anything else is refused by its variable."""
+def read_switch(text: str) -> bool:
+    """Whether everything is to be made anew, 1 or 0; anything else is refused by its variable."""
     if text not in ("0", "1"):
-        raise UserError(f"{name}: {text!r} is neither 1 nor 0")
+        raise UserError(f"TRUST_FULL: {text!r} is neither 1 nor 0; use 1 to make everything anew, 0 to keep what stands")
     return text == "1"
 
 
