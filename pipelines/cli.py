@@ -19,6 +19,7 @@ import typer
 from pipelines.cli_operations import app as operations
 from pipelines.cli_options import (
     AsOfOption,
+    EngineOption,
     FullOption,
     JsonOption,
     LandingOption,
@@ -104,6 +105,7 @@ def run(
     since: SinceOption = None,
     wait: WaitOption = None,
     full: FullOption = False,
+    engine: EngineOption = None,
     log: LogOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -112,7 +114,19 @@ def run(
 
     Example: trust run --landing landing --warehouse warehouse --as-of 2026-01-31
     """
-    _run("nightly", landing, warehouse, as_of, wait, log, as_json=as_json, quiet=quiet, since=since, is_full=full)
+    _run(
+        "nightly",
+        landing,
+        warehouse,
+        as_of,
+        wait,
+        log,
+        as_json=as_json,
+        quiet=quiet,
+        since=since,
+        is_full=full,
+        engine=engine,
+    )
 
 
 @app.command()
@@ -239,6 +253,7 @@ def _run(
     quiet: bool,
     since: datetime | None = None,
     is_full: bool = False,
+    engine: str | None = None,
 ) -> None:
     from data_contracts import landing_contracts
     from pipelines.ingest.landing import days_since, newest_day
@@ -249,7 +264,7 @@ def _run(
     log = Log(chosen_form(log_form), job=job)
     day = as_of.date() if as_of else None
     try:
-        settings = Settings.from_environment(landing, warehouse, wait, is_full=is_full)
+        settings = Settings.from_environment(landing, warehouse, wait, is_full=is_full, engine=engine)
         sources = tuple(contract.name for contract in landing_contracts())
         newest = newest_day(settings.landing, sources)
         last = day or newest

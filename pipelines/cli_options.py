@@ -45,6 +45,14 @@ def one_of(*values: str) -> Completer:
     return lambda incomplete: [value for value in values if value.startswith(incomplete)]
 
 
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="Where the work on customers is done: local or spark. Default: TRUST_ENGINE or local",
+        autocompletion=one_of("local", "spark"),
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print errors only")]
 LogOption = Annotated[
     str | None,

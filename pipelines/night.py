@@ -203,6 +203,7 @@ def _export(settings: Settings) -> None:
     os.environ["TRUST_WAREHOUSE"] = str(settings.warehouse)
     os.environ["TRUST_WAIT"] = str(settings.wait_minutes)
     os.environ["TRUST_FULL"] = str(int(settings.is_full))
+    os.environ["TRUST_ENGINE"] = settings.engine
 
 
 @contextmanager

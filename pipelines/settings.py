@@ -18,6 +18,7 @@ _MEMORY = re.compile(r"(?:100|[1-9]\d?)%|(?=.*[1-9])\d+(?:\.\d+)? ?[KMGT]i?B")
 
 SHORTEST_KEY = 32
 REPORT_LANGUAGES = ("en", "zh")
+ENGINES = ("local", "spark")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ class Settings:
         Languages of the report that every night writes; none of them writes none.
     is_full : bool
         Whether a night makes everything anew, also what it would keep of the night before.
+    engine : {"local", "spark"}
+        Where the work on customers is done: in this process, or by Spark.
+    spark_master : str
+        Address of the Spark cluster, as ``spark://host:7077``; the default is this machine.
+    spark_remote : str or None
+        Address of a server of Spark Connect, as ``sc://host:15002``; goes before the master.
+    spark_shared : Path or None
+        A folder that driver and Spark workers share; None takes that of the warehouse.
     """
 
     landing: Path = Path("landing")
@@ -64,6 +73,10 @@ class Settings:
     unit_name: str | None = None
     report_languages: tuple[str, ...] = REPORT_LANGUAGES
     is_full: bool = False
+    engine: str = "local"
+    spark_master: str = "local[*]"
+    spark_remote: str | None = None
+    spark_shared: Path | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -94,6 +107,7 @@ class Settings:
         wait_minutes: float | None = None,
         *,
         is_full: bool = False,
+        engine: str | None = None,
     ) -> "Settings":
         """Settings from the environment variables TRUST_…; arguments win."""
         return cls(
@@ -109,6 +123,10 @@ class Settings:
             unit_name=os.environ.get("TRUST_UNIT_NAME") or None,
             report_languages=read_languages(os.environ.get("TRUST_REPORT_LANGUAGES") or ",".join(REPORT_LANGUAGES)),
             is_full=is_full or read_switch(os.environ.get("TRUST_FULL") or "0"),
+            engine=read_engine(engine or os.environ.get("TRUST_ENGINE") or "local"),
+            spark_master=os.environ.get("TRUST_SPARK_MASTER") or "local[*]",
+            spark_remote=os.environ.get("TRUST_SPARK_REMOTE") or None,
+            spark_shared=Path(shared).absolute() if (shared := os.environ.get("TRUST_SPARK_SHARED")) else None,
         )
 
 
@@ -134,10 +152,19 @@ def read_gigabytes(text: str) -> int:
     return round(gigabytes * 10**9)
 
 
+def read_engine(text: str) -> str:
+    """The engine of that name; anything else is refused by its variable."""
+    if text not in ENGINES:
+        raise UserError(f"TRUST_ENGINE: {text!r} is no engine; use {' or '.join(ENGINES)}")
+    return text
+
+
 def read_switch(text: str) -> bool:
     """Whether everything is to be made anew, 1 or 0; anything else is refused by its variable."""
     if text not in ("0", "1"):
-        raise UserError(f"TRUST_FULL: {text!r} is neither 1 nor 0; use 1 to make everything anew, 0 to keep what stands")
+        raise UserError(
+            f"TRUST_FULL: {text!r} is neither 1 nor 0; use 1 to make everything anew, 0 to keep what stands"
+        )
     return text == "1"
 
 

@@ -126,36 +126,36 @@ def reporting_currency(warehouse: Warehouse) -> str:
     )
 
 
-def event_log(
-    warehouse: Warehouse,
-    sources: Iterable[str] = tuple(SCHEMAS),
-    *,
-    part: str | None = None,
-    prefix: str = "staging.",
-) -> EventLog:
-    """The event log of the warehouse, unmasked.
-
-    Parameters
-    ----------
-    warehouse : Warehouse
-        With staging tables.
-    sources : iterable of str
-        The sources wanted; the others are empty.
-    part : str, optional
-        A table with the customers wanted, one row each; by default all.
-    prefix : str
-        What stands before a source in the name of its table.
+def event_log(warehouse: Warehouse, *, part: str | None = None) -> EventLog:
+    """The event log of the warehouse, unmasked: of all customers, or of those in the table ``part``.
 
     Raises
     ------
     UserError
         If there are no purchases at all.
     """
+    require_purchases(warehouse)
+    return EventLog.of(**event_frames(warehouse, tuple(SCHEMAS), part=part))
+
+
+def event_frames(
+    warehouse: Warehouse, sources: Iterable[str], *, part: str | None = None, prefix: str = "staging."
+) -> dict[str, pl.DataFrame]:
+    """Event tables of the warehouse, by source.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        With staging tables.
+    sources : iterable of str
+        The sources wanted.
+    part : str, optional
+        A table with the customers wanted, one row each; by default all.
+    prefix : str
+        What stands before a source in the name of its table.
+    """
     only = "" if part is None else f" semi join {part} using (customer_id)"
-    frames = {source: _typed(warehouse.table(f"{prefix}{source}{only}"), source) for source in sources}
-    if part is None:
-        require_purchases(warehouse)
-    return EventLog.of(**frames)
+    return {source: _typed(warehouse.table(f"{prefix}{source}{only}"), source) for source in sources}
 
 
 def require_purchases(warehouse: Warehouse) -> None:

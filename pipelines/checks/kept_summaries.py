@@ -16,6 +16,7 @@ from pipelines.modelling.snapshots import kept_snapshot
 from pipelines.modelling.summarising import BEFORE, NOW, population_interval_days
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import EventLog
+from trust_models.part_work import OWN, log_of
 from trust_models.snapshot import ScoringSettings, take_evidence, take_features, take_status
 
 CUSTOMERS = 200
@@ -32,7 +33,8 @@ def check_kept(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Findin
     offer_parts(warehouse, "select customer_id from drawn")
     interval = population_interval_days(warehouse)
     customers, different = 0, set[str]()
-    for log, own in parts(warehouse):
+    for part in parts(warehouse):
+        log, own = log_of(part), part[OWN]["customer_id"]
         names = ", ".join("'{}'".format(name.replace("'", "''")) for name in own)
         kept = kept_snapshot(warehouse, f"customer_id in ({names})")
         made = _made(log, own, as_of, models, settings, covered, covered_before, interval)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from pipelines.bi.known_facts import known
-from pipelines.staging import event_log
+from pipelines.staging import event_frames, event_log
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import AsOf, EventLog
+from trust_models.part_work import BEFORE, OWN
 from trust_models.trials import Coverage, coverage
 
 SOURCES = ("orders", "complaints", "churn", "customers")
@@ -56,10 +57,10 @@ def offer_parts(warehouse: Warehouse, customers: str = EVERYBODY) -> int:
     return int(warehouse.value("select count(*) from wanted"))
 
 
-def parts(warehouse: Warehouse, prefix: str = "staging.") -> Iterator[tuple[EventLog, pl.Series]]:
-    """The events of each part and of those entangled with it, and the customers of the part, sorted.
+def parts(warehouse: Warehouse, prefix_before: str | None = None) -> Iterator[dict[str, pl.DataFrame]]:
+    """The events of each part and of those entangled with it, by source, and its customers, sorted (``part_work.OWN``).
 
-    The table :data:`PART` holds whose events they are; ``prefix`` stands before the names of the event tables.
+    Where ``prefix_before`` is given, also the events of tables whose names begin so (``part_work.BEFORE``).
     """
     for number in range(int(warehouse.value("select coalesce(max(part) + 1, 0) from wanted"))):
         warehouse.run(
@@ -69,7 +70,11 @@ def parts(warehouse: Warehouse, prefix: str = "staging.") -> Iterator[tuple[Even
             where customer_id in (select customer_id from wanted where part = {number})"""
         )
         own = f"select customer_id from wanted where part = {number} order by customer_id"
-        yield event_log(warehouse, SOURCES, part=PART, prefix=prefix), warehouse.frame(own)["customer_id"]
+        frames = {OWN: warehouse.frame(own), **event_frames(warehouse, SOURCES, part=PART)}
+        if prefix_before is not None:
+            before = event_frames(warehouse, SOURCES, part=PART, prefix=prefix_before)
+            frames |= {f"{BEFORE}{source}": frame for source, frame in before.items()}
+        yield frames
 
 
 def customer_ranges(warehouse: Warehouse, table: str) -> list[str]:

@@ -6,19 +6,21 @@ scored.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 
 import polars as pl
 
 from pipelines.ingest.deliveries import view_day
 from pipelines.modelling.customer_parts import coverage_of, offer_parts, parts
+from pipelines.modelling.engines import engine_of
 from pipelines.modelling.model_store import Registered, is_fresh, of_version
 from pipelines.modelling.models import ModelsInUse
 from pipelines.modelling.scoring_settings import scoring_settings
 from pipelines.staging import staged_as_of
 from pipelines.warehouse import Warehouse
 from trust_models.labels import snapshot_days
-from trust_models.snapshot import EvidenceSnapshot, ScoringSettings, take_evidence, take_status
-from trust_models.trust_scores import trust_scores
+from trust_models.part_work import past_days_of
+from trust_models.trust_scores import TrustEstimators
 
 MOST_MONTHS, MOST_RECONSTRUCTED_ROWS, FEWEST_MONTHS = 12, 500_000, 3
 """Month ends that are scored again after a training: fewer for a large company, whose rows would be many."""
@@ -75,23 +77,24 @@ def _reconstruct(warehouse: Warehouse, days: Sequence[date], models: ModelsInUse
     settings = models.settings(scoring_settings(warehouse.settings))
     if warehouse.has_table("scores.customer_days"):
         warehouse.run("delete from scores.customer_days where list_contains(?, as_of) and is_reconstructed", (days,))
-    covered = {day: coverage_of(warehouse, settings.as_of(day)) for day in days}
+    work = partial(
+        past_days_of,
+        covered={day: coverage_of(warehouse, settings.as_of(day)) for day in days},
+        settings=settings,
+        rhythm=models.rhythm,
+        estimators=TrustEstimators(models.trust_estimator, models.experience_estimator),
+    )
     offer_parts(warehouse)
     rows = 0
-    for log, customers in parts(warehouse):
-        for day in days:
-            snapshot = take_evidence(log, day, settings, models.rhythm, covered=covered[day])
-            scored = _rows(snapshot, settings, models).filter(pl.col("customer_id").is_in(customers.implode()))
-            warehouse.append("scores.customer_days", scored)
-            rows += len(scored)
+    for made in engine_of(warehouse.settings).map(work, parts(warehouse)):
+        rows += len(made["days"])
+        warehouse.append("scores.customer_days", _rows(made["days"], models))
     return rows
 
 
-def _rows(snapshot: EvidenceSnapshot, settings: ScoringSettings, models: ModelsInUse) -> pl.DataFrame:
-    scores = trust_scores(snapshot.evidence, models.trust_estimator, models.experience_estimator)
-    status = take_status(snapshot, settings)
-    return scores.join(status, on="customer_id", how="left", validate="1:1", maintain_order="left").with_columns(
-        as_of=pl.lit(snapshot.as_of.day),
+def _rows(scored: pl.DataFrame, models: ModelsInUse) -> pl.DataFrame:
+    """Scores of past days as they are kept: without a risk, which would have seen what followed."""
+    return scored.with_columns(
         open_complaints=pl.lit(None, pl.Int64),
         trust_change_30d=pl.lit(None, pl.Float64),
         churn_risk=pl.lit(None, pl.Float64),

@@ -3,7 +3,9 @@
 Belongs here: which tables of scores a night writes, all at once. Must not be here: models, features, or Dagster.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 
 import polars as pl
@@ -13,6 +15,7 @@ from pipelines.errors import UserError
 from pipelines.ingest.deliveries import fingerprint
 from pipelines.modelling.actions import actions
 from pipelines.modelling.customer_parts import customer_ranges
+from pipelines.modelling.engines import engine_of
 from pipelines.modelling.models import ModelsInUse
 from pipelines.modelling.scoring_settings import band_limits, change_settings, scoring_settings
 from pipelines.modelling.snapshots import DAY_BEFORE, KNOWN, TRIAL_CHANGES, kept_snapshot
@@ -20,8 +23,8 @@ from pipelines.modelling.summarising import OUTCOMES
 from pipelines.staging import reporting_currency
 from pipelines.warehouse import Warehouse, __version__
 from trust_models.churn_model import risk_band
-from trust_models.customer_scores import CustomerScores, score_customers
 from trust_models.day_before import DayBefore
+from trust_models.part_work import scores_of
 from trust_models.trust_changes import TrustChanges, trust_changes
 
 
@@ -37,12 +40,11 @@ def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -
         if is_newest:
             for name in ("reasons", "dimensions"):
                 warehouse.run(f"drop table if exists scores.{name}")
-        for customers in customer_ranges(warehouse, KNOWN["status"]):
-            found = _scored(warehouse, customers, models)
-            warehouse.append("scores.customer_days", _days(warehouse, as_of, models, found.scores))
+        for found in _scored(warehouse, models):
+            warehouse.append("scores.customer_days", _days(warehouse, as_of, models, found["scores"]))
             if is_newest:
-                warehouse.append("scores.reasons", found.reasons.with_columns(as_of=pl.lit(as_of)))
-                warehouse.append("scores.dimensions", found.opinions.with_columns(as_of=pl.lit(as_of)))
+                warehouse.append("scores.reasons", found["reasons"].with_columns(as_of=pl.lit(as_of)))
+                warehouse.append("scores.dimensions", found["opinions"].with_columns(as_of=pl.lit(as_of)))
         changes = _changes(warehouse, as_of, models)
         warehouse.replace_part(
             "scores.nights", _night(warehouse, as_of, models, changes, run_id), "as_of = ?", (as_of,)
@@ -61,9 +63,11 @@ def _rows(warehouse: Warehouse, as_of: date) -> dict[str, int]:
     return {name: warehouse.value(f"select count(*) from scores.{name} where as_of = ?", (as_of,)) for name in tables}
 
 
-def _scored(warehouse: Warehouse, customers: str, models: ModelsInUse) -> CustomerScores:
+def _scored(warehouse: Warehouse, models: ModelsInUse) -> Iterator[dict[str, pl.DataFrame]]:
+    """Scores of all customers, a part at a time: the frames of ``CustomerScores``."""
+    known = (kept_snapshot(warehouse, some)._asdict() for some in customer_ranges(warehouse, KNOWN["status"]))
     try:
-        return score_customers(kept_snapshot(warehouse, customers), models.scoring_models)
+        yield from engine_of(warehouse.settings).map(partial(scores_of, models=models.scoring_models), known)
     except ValueError as error:
         raise UserError(f"churn model {models.churn.version}: {error} ('trust train')") from error
 

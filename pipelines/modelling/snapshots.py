@@ -6,11 +6,13 @@ Must not be here: what is known of a customer (``trust_models``), scores of it (
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 
 import polars as pl
 
 from pipelines.ingest.deliveries import view_day
-from pipelines.modelling.customer_parts import PART, SOURCES, coverage_of, customer_ranges, offer_parts, parts
+from pipelines.modelling.customer_parts import SOURCES, coverage_of, customer_ranges, offer_parts, parts
+from pipelines.modelling.engines import engine_of
 from pipelines.modelling.models import ModelsInUse, trust_before
 from pipelines.modelling.scoring_settings import scoring_settings
 from pipelines.modelling.summarising import (
@@ -22,10 +24,11 @@ from pipelines.modelling.summarising import (
     kept_summaries,
     population_interval_days,
 )
-from pipelines.staging import event_log, spoke_otherwise, staged_as_of
+from pipelines.staging import spoke_otherwise, staged_as_of
 from pipelines.warehouse import Warehouse
 from trust_models.customer_scores import KnownCustomers, known_customers
-from trust_models.day_before import DayBefore, controls_of, take_day_before
+from trust_models.day_before import controls_of
+from trust_models.part_work import OWN, day_before_of
 
 KNOWN = {
     "evidence": "features.evidence",
@@ -36,6 +39,8 @@ KNOWN = {
 }
 """The frames of ``KnownCustomers``, and their tables."""
 
+STAGING, BEFORE_STAGING = "staging.", "before_"
+CHOSEN = "features.chosen"
 DAY_BEFORE, TRIAL_CHANGES = "features.day_before", "features.trial_changes"
 
 
@@ -50,8 +55,8 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Bro
             for name, frame in known._asdict().items():
                 warehouse.append(KNOWN[name], frame)
         for found in _days_before(warehouse, as_of, models):
-            warehouse.append(DAY_BEFORE, found.evidence)
-            warehouse.append(TRIAL_CHANGES, found.changed.with_columns(pl.col("stream").cast(pl.String)))
+            warehouse.append(DAY_BEFORE, found["evidence"])
+            warehouse.append(TRIAL_CHANGES, found["changed"])
     return brought
 
 
@@ -71,43 +76,37 @@ def _known(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[K
         yield known_customers(now, before, as_of, BEFORE.day(as_of), settings, interval)
 
 
-def _days_before(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[DayBefore]:
+def _days_before(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[dict[str, pl.DataFrame]]:
     """What was known the day before of those of whom more is known now, as the models of either night read it."""
     now, then = models.trust_model(scoring_settings(warehouse.settings)), trust_before(warehouse, as_of, models)
     today = now.settings.as_of(as_of)
     prefix = _offer_log_before(warehouse, today.day)
     covered, covered_before = coverage_of(warehouse, today), coverage_of(warehouse, today.minus(1), prefix)
+    is_same_log = prefix == STAGING and covered.equals(covered_before)
     everybody = _ids(warehouse, NOW.customers)
-    is_same_log = prefix == "staging." and covered.equals(covered_before)
     touched = _ids(warehouse, f"{TOUCHED} semi join {NOW.customers} using (customer_id)") if is_same_log else everybody
     controls = controls_of(everybody.filter(~everybody.is_in(touched.implode())))
-    chosen = "features.chosen"
-    warehouse.replace(chosen, pl.concat([touched, controls]).to_frame("customer_id"))
-    offer_parts(warehouse, f"select customer_id from {chosen}")
-    warehouse.run(f"drop table {chosen}")
-    for log, own in parts(warehouse):
-        yield take_day_before(
-            log,
-            today,
-            touched.filter(touched.is_in(own.implode())),
-            controls.filter(controls.is_in(own.implode())),
-            now,
-            then,
-            covered=covered,
-            covered_before=covered_before,
-            log_before=None if prefix == "staging." else event_log(warehouse, SOURCES, part=PART, prefix=prefix),
-        )
+    warehouse.replace(CHOSEN, pl.concat([touched, controls]).to_frame("customer_id"))
+    offer_parts(warehouse, f"select customer_id from {CHOSEN}")
+    warehouse.run(f"drop table {CHOSEN}")
+    work = partial(day_before_of, as_of=today, now=now, then=then, covered=covered, covered_before=covered_before)
+    chosen = {"touched": touched.to_frame("customer_id"), "controls": controls.to_frame("customer_id")}
+    with_chosen = (
+        part | {name: frame.join(part[OWN], on="customer_id", how="semi") for name, frame in chosen.items()}
+        for part in parts(warehouse, None if prefix == STAGING else prefix)
+    )
+    return engine_of(warehouse.settings).map(work, with_chosen)
 
 
 def _offer_log_before(warehouse: Warehouse, night: date) -> str:
     """What stands before the names of the tables of the day before: staging, or copies where it spoke otherwise."""
     day = view_day(warehouse, night - timedelta(days=1))
     if not spoke_otherwise(warehouse, day):
-        return "staging."
+        return STAGING
     with staged_as_of(warehouse, day):
         for source in SOURCES:
-            warehouse.run(f"create or replace temp table before_{source} as from staging.{source}")
-    return "before_"
+            warehouse.run(f"create or replace temp table {BEFORE_STAGING}{source} as from staging.{source}")
+    return BEFORE_STAGING
 
 
 def _ids(warehouse: Warehouse, table: str) -> pl.Series:

@@ -10,9 +10,10 @@ where any of it has changed, all of them are made anew.
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,16 +22,16 @@ import polars as pl
 import trust_models
 from pipelines.ingest.deliveries import fingerprint
 from pipelines.modelling.customer_parts import EVERYBODY, SOURCES, coverage_of, offer_parts, parts
+from pipelines.modelling.engines import engine_of
 from pipelines.modelling.models import ModelsInUse
 from pipelines.modelling.scoring_settings import scoring_settings
 from pipelines.sql_files import text
 from pipelines.staging import TABLES, require_purchases, spoke_otherwise, variables
 from pipelines.warehouse import Warehouse
-from trust_models.as_of import EventLog
+from trust_models.part_work import summaries_of
 from trust_models.snapshot import ScoringSettings
-from trust_models.summaries import Summaries, anchors, summarise
-from trust_models.trial_changes import touched_customers
-from trust_models.trial_outcomes import added_up, trial_outcomes
+from trust_models.summaries import Summaries, anchors
+from trust_models.trial_outcomes import added_up
 
 KEPT = "meta.summaries"
 TOUCHED, OUTCOMES = "features.touched", "features.trial_outcomes"
@@ -89,16 +90,25 @@ def bring_up(warehouse: Warehouse, night: date, models: ModelsInUse, shelf: Shel
     since = None if because else _kept_night(warehouse, shelf)
     if since == night:
         return Brought(0, None)
+    work = partial(
+        summaries_of,
+        day=shelf.day(night),
+        since=None if since is None else shelf.day(since),
+        settings=settings,
+        rhythm=models.rhythm,
+        covered=covered,
+        has_features=shelf.has_features,
+    )
     with warehouse.transaction():
         made_anew = offer_parts(warehouse, EVERYBODY if since is None else _changed(shelf, since, night))
-        work = _Work(warehouse, shelf, night, since, models, settings, covered)
-        work.clear()
-        for log, customers in parts(warehouse):
-            work.make(log, customers)
-        work.finish()
+        _clear(warehouse, shelf, since)
+        outcomes, less = _made(warehouse, shelf, engine_of(warehouse.settings).map(work, parts(warehouse)))
+        if shelf.has_features:
+            old = [] if since is None else [warehouse.table(OUTCOMES)]
+            warehouse.replace(OUTCOMES, added_up([*old, *outcomes], less))
         row = {"shelf": [shelf.name], "night": [night], "made_of": [json.dumps(made_of)], "made_anew": [made_anew]}
-        warehouse.replace_part(KEPT, pl.DataFrame(row | {"because": pl.Series([because], dtype=pl.String)}),
-                               "shelf = ?", (shelf.name,))  # fmt: skip
+        frame = pl.DataFrame(row | {"because": pl.Series([because], dtype=pl.String)})
+        warehouse.replace_part(KEPT, frame, "shelf = ?", (shelf.name,))
     return Brought(made_anew, because)
 
 
@@ -120,68 +130,30 @@ def population_interval_days(warehouse: Warehouse) -> float | None:
     return int(days) / int(repeats) if repeats else None
 
 
-class _Work:
-    """Making summaries anew, part by part, inside one transaction."""
+def _clear(warehouse: Warehouse, shelf: Shelf, since: date | None) -> None:
+    """Take away what will be made anew: everything, or what is there of those who are wanted."""
+    for table in (shelf.customers, shelf.streams):
+        if since is None:
+            warehouse.run(f"drop table if exists {table}")
+        else:
+            warehouse.run(f"delete from {table} where customer_id in (select customer_id from wanted)")
+    if shelf.has_features:
+        warehouse.replace(TOUCHED, pl.DataFrame(schema={"customer_id": pl.String}))
 
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        shelf: Shelf,
-        night: date,
-        since: date | None,
-        models: ModelsInUse,
-        settings: ScoringSettings,
-        covered: pl.DataFrame,
-    ) -> None:
-        self.warehouse = warehouse
-        self.shelf = shelf
-        self.night = night
-        self.as_of = settings.as_of(shelf.day(night))
-        self.since = None if since is None else settings.as_of(shelf.day(since))
-        self.models = models
-        self.settings = settings
-        self.covered = covered
-        self.outcomes: tuple[list[pl.DataFrame], list[pl.DataFrame]] = ([], [])
 
-    def clear(self) -> None:
-        """Take away what will be made anew."""
-        for table in (self.shelf.customers, self.shelf.streams):
-            if self.since is None:
-                self.warehouse.run(f"drop table if exists {table}")
-            else:
-                self.warehouse.run(f"delete from {table} where customer_id in (select customer_id from wanted)")
-        if self.shelf.has_features:
-            self.warehouse.replace(TOUCHED, pl.DataFrame(schema={"customer_id": pl.String}))
-
-    def make(self, log: EventLog, wanted: pl.Series) -> None:
-        """Make the summaries of a part."""
-        is_wanted = pl.col("customer_id").is_in(wanted.implode())
-        day, covered = self.as_of.day, self.covered
-        summaries, trials = summarise(
-            log, day, self.settings, self.models.rhythm, covered=covered, has_features=self.shelf.has_features
-        )
-        self.warehouse.append(self.shelf.customers, summaries.customers.filter(is_wanted))
-        self.warehouse.append(self.shelf.streams, summaries.streams.filter(is_wanted))
-        if not self.shelf.has_features:
-            return
-        touched = touched_customers(log, trials, before=self.as_of.minus(1), now=self.as_of)
-        self.warehouse.append(TOUCHED, touched.to_frame().filter(is_wanted))
-        for outcomes, of_day in zip(self.outcomes, (self.as_of, self.since), strict=True):
-            if of_day is not None:
-                known_then = log.known(of_day).collect()
-                outcomes.append(
-                    trial_outcomes(
-                        known_then, as_of=of_day, settings=self.settings.evidence, covered=covered.lazy(),
-                        customers=wanted,
-                    )
-                )  # fmt: skip
-
-    def finish(self) -> None:
-        """Keep the outcomes of all customers: those of before, less what was made anew, and that."""
-        if self.shelf.has_features:
-            new, less = self.outcomes
-            old = [] if self.since is None else [self.warehouse.table(OUTCOMES)]
-            self.warehouse.replace(OUTCOMES, added_up([*old, *new], less))
+def _made(
+    warehouse: Warehouse, shelf: Shelf, parts: Iterable[Mapping[str, pl.DataFrame]]
+) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
+    """Add what was made of each part to the tables; returns the outcomes of the day, and those of the night before."""
+    outcomes, less = list[pl.DataFrame](), list[pl.DataFrame]()
+    for made in parts:
+        warehouse.append(shelf.customers, made["customers"])
+        warehouse.append(shelf.streams, made["streams"])
+        if shelf.has_features:
+            warehouse.append(TOUCHED, made["touched"])
+            outcomes.append(made["outcomes"])
+            less += [made["outcomes_since"]] if "outcomes_since" in made else []
+    return outcomes, less
 
 
 def _changed(shelf: Shelf, since: date, night: date) -> str:

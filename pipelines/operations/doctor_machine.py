@@ -18,7 +18,7 @@ from pipelines.operations.diagnosis import Diagnosis, Findings, guarded
 from pipelines.operations.logs import chosen_form
 from pipelines.operations.retention import Retention
 from pipelines.operations.status import agreed_age
-from pipelines.settings import Settings, read_gigabytes, read_languages, read_minutes, read_switch
+from pipelines.settings import Settings, read_engine, read_gigabytes, read_languages, read_minutes, read_switch
 
 KNOWN = frozenset(
     f"TRUST_{name}"
@@ -27,7 +27,8 @@ KNOWN = frozenset(
         *("MAX_FILE_GB", "PSEUDONYM_KEY", "MAX_AGE_HOURS", "LOG", "ALERT_WEBHOOK", "ALERT_WEBHOOK_FORMAT"),
         *("ALERT_WEBHOOK_SECRET", "ALERT_SMTP_URL", "ALERT_SMTP_PASSWORD", "ALERT_MAIL_FROM", "ALERT_MAIL_TO"),
         *("ALERT_ON", "KEEP_FINDINGS_DAYS", "KEEP_HISTORY_DAYS", "KEEP_MODELS_DAYS", "KEEP_QUARANTINE_DAYS"),
-        *("KEEP_REPORTS_DAYS", "KEEP_RUNS_DAYS", "REPORT_LANGUAGES", "FULL"),
+        *("KEEP_REPORTS_DAYS", "KEEP_RUNS_DAYS", "REPORT_LANGUAGES", "FULL", "ENGINE", "SPARK_MASTER", "SPARK_REMOTE"),
+        "SPARK_SHARED",
     )
 )
 """Every variable that the pipeline reads."""
@@ -41,6 +42,7 @@ _READ: Mapping[str, Callable[[str], object]] = {
     "TRUST_MAX_FILE_GB": read_gigabytes,
     "TRUST_REPORT_LANGUAGES": read_languages,
     "TRUST_FULL": read_switch,
+    "TRUST_ENGINE": read_engine,
 }
 """How a text is read that can be wrong by itself, in the order in which it is looked at."""
 
