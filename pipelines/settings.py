@@ -137,7 +137,9 @@ def read_gigabytes(text: str) -> int:
 def read_switch(text: str) -> bool:
     """Whether everything is to be made anew, 1 or 0; anything else is refused by its variable."""
     if text not in ("0", "1"):
-        raise UserError(f"TRUST_FULL: {text!r} is neither 1 nor 0; use 1 to make everything anew, 0 to keep what stands")
+        raise UserError(
+            f"TRUST_FULL: {text!r} is neither 1 nor 0; use 1 to make everything anew, 0 to keep what stands"
+        )
     return text == "1"
 
 
