@@ -156,20 +156,22 @@ class Warehouse:
 
     def replace_part(self, name: str, frame: pl.DataFrame, where: str, parameters: Sequence[object] = ()) -> None:
         """Replace the rows of ``name`` that meet a condition by those of a frame, in one transaction."""
-        with self.offered(frame) as view, self.transaction():
-            if not self.has_table(name):
-                # with its rows: one made empty by a select and filled in the same transaction looks empty from 122,880
-                # rows on, until the file is opened again (DuckDB 2.0.0)
-                self._execute(f"create table {name} as select * from {view}")
-                return
-            self._execute(f"delete from {name} where {where}", list(parameters))
-            self._execute(f"insert into {name} by name select * from {view}")
+        with self.transaction():
+            if self.has_table(name):
+                self._execute(f"delete from {name} where {where}", list(parameters))
+            self.append(name, frame)
 
     def append(self, name: str, frame: pl.DataFrame) -> None:
-        """Add the rows of a frame to a table, which is made where it is not there."""
+        """Add the rows of a frame to a table, which is made where it is not there.
+
+        It is made with the rows: one that is made empty by a select and filled in the same transaction looks empty from
+        122,880 rows on, until the file is opened again (DuckDB 2.0.0).
+        """
         with self.offered(frame) as view:
-            self._execute(f"create table if not exists {name} as select * from {view} limit 0")
-            self._execute(f"insert into {name} by name select * from {view}")
+            if self.has_table(name):
+                self._execute(f"insert into {name} by name select * from {view}")
+            else:
+                self._execute(f"create table {name} as select * from {view}")
 
     @contextmanager
     def offered(self, frame: pl.DataFrame) -> Iterator[str]:

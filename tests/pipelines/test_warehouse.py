@@ -434,9 +434,12 @@ def test_a_closed_warehouse_lets_go_of_its_connections_whoever_still_holds_it(wa
     warehouse.close()
 
 
-def test_a_table_that_is_made_with_many_rows_shows_them_at_once(warehouse):
+@pytest.mark.parametrize("way", ["append", "replace_part"])
+def test_a_table_that_is_made_with_many_rows_shows_them_at_once(warehouse, way):
     many = pl.DataFrame({"value": range(130_000)})
-    warehouse.replace_part("scores.thing", many, "value < 0")
+    more = ("value < 0",) if way == "replace_part" else ()
+    with warehouse.transaction():
+        getattr(warehouse, way)("scores.thing", many, *more)
     assert warehouse.run("select sum(value), max(value) from scores.thing where value > 0") == [
         (sum(range(130_000)), 129_999)
     ]
