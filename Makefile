@@ -6,6 +6,7 @@ STAMP := $(VENV)/.locked
 READERS := .venv-readers
 PAGES := .venv-docs
 PEERS := .venv-peers
+SPARK := .venv-spark
 SLOW ?= tests
 LANDING ?= landing
 WAREHOUSE ?= warehouse
@@ -13,7 +14,7 @@ export DAGSTER_HOME := $(CURDIR)
 export TRUST_LANDING := $(abspath $(LANDING))
 export TRUST_WAREHOUSE := $(abspath $(WAREHOUSE))
 
-.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset screenshots validity bench bench-models readers-env lock-peers lock-readers clean
+.PHONY: run ui test test-slow check lock sbom audit docs lock-docs superset screenshots validity bench bench-models readers-env spark-env lock-peers lock-readers lock-spark clean
 
 run: $(STAMP) ## one night; simulates a small company first where there is no landing zone
 	@test -d "$(TRUST_LANDING)" || { \
@@ -28,7 +29,7 @@ ui: $(STAMP) ## Dagster's pages on 127.0.0.1:3000
 test: check ## check, then every test but the slow ones: some minutes
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: $(STAMP) $(READERS)/.locked ## kills, full disks, fuzzers, other readers, whole nights: some half an hour
+test-slow: $(STAMP) $(READERS)/.locked $(SPARK)/.locked ## kills, full disks, fuzzers, other readers, whole nights: some half an hour
 	$(BIN)/pytest -n 2 --dist loadfile -m slow $(SLOW)
 
 check: $(STAMP) ## style, types, layering, SQL, definitions: under a minute
@@ -94,6 +95,20 @@ lock-readers: $(STAMP) ## resolve what other readers use anew: hashes, no addres
 	$(BIN)/uv pip compile requirements-readers.in --universal --generate-hashes --no-emit-index-url \
 		--python-version 3.11 --upgrade --quiet --custom-compile-command "make lock-readers" -o requirements-readers.lock
 
+spark-env: $(SPARK)/.locked ## the environment with Spark laid over it: for trust run --engine spark and its tests; needs Java 17
+
+# What is in $(VENV) is not installed twice: the second environment sees the first.
+$(SPARK)/.locked: requirements-spark.lock $(STAMP)
+	@test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	@$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+		> "$$($(SPARK)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/environment.pth"
+	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
+lock-spark: $(STAMP) ## resolve Spark anew, to the versions of requirements.lock: hashes, no addresses
+	$(BIN)/uv pip compile requirements-spark.in -c requirements.lock --universal --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --upgrade --quiet --custom-compile-command "make lock-spark" -o requirements-spark.lock
+
 sbom: $(STAMP) ## what the lock installs, as a CycloneDX bill of materials: sbom.json
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
 
@@ -101,7 +116,7 @@ audit: $(STAMP) ## are holes known in the locked dependencies? says so where nob
 	$(BIN)/python deploy/audit.py requirements.lock
 
 clean: ## remove what was made, but no data
-	rm -rf $(VENV) $(READERS) $(PAGES) $(PEERS) site .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(READERS) $(PAGES) $(PEERS) $(SPARK) site .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 # The environment is made anew only when the lock or the project's own metadata changes.
 $(STAMP): requirements.lock pyproject.toml

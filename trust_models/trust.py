@@ -287,9 +287,9 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         return Counts(successes, failures, self._shifts(X, successes.shape))
 
     def chunks(self, X: Any) -> Iterator[Counts]:
-        """The counts of a bounded number of customers at a time."""
+        """The counts of a bounded number of customers at a time; of none at all, one empty chunk."""
         counts = self.counts(X)
-        for start in range(0, len(counts.successes), CHUNK):
+        for start in range(0, max(len(counts.successes), 1), CHUNK):
             yield counts.rows(slice(start, start + CHUNK))
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
@@ -304,8 +304,10 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
             if missing := [name for name in wanted if name not in X.columns]:
                 raise ValueError(f"the evidence lacks the columns {', '.join(missing)}")
             X = X[wanted].to_numpy()
-        counts = validate_data(self, X, dtype=np.float64, order="C", ensure_min_features=2 if reset else 1, reset=reset)
-        check_non_negative(counts, "TrustEstimator")
+        least = {"ensure_min_features": 2, "ensure_min_samples": 1} if reset else {"ensure_min_samples": 0}
+        counts = validate_data(self, X, dtype=np.float64, order="C", reset=reset, **least)
+        if len(counts):
+            check_non_negative(counts, "TrustEstimator")
         return self._sides(counts)
 
     def _shifts(self, X: Any, shape: tuple[int, ...]) -> Floats:

@@ -107,7 +107,7 @@ class StreamLikelihoods:
         has_trials = (counts.successes > 0) | (counts.failures > 0)
         for stream in range(self.streams):
             rows = np.flatnonzero(has_trials[:, stream])
-            if len(rows) == len(weights):
+            if len(rows) == len(weights) > 0:
                 weights *= self.of(stream, *(side[:, stream] for side in counts))
             elif len(rows):
                 weights[rows] *= self.of(stream, *(side[rows, stream] for side in counts))

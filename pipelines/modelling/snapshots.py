@@ -95,7 +95,8 @@ def _days_before(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iter
         part | {name: frame.join(part[OWN], on="customer_id", how="semi") for name, frame in chosen.items()}
         for part in parts(warehouse, None if prefix == STAGING else prefix)
     )
-    return engine_of(warehouse.settings).map(work, with_chosen)
+    some = (part for part in with_chosen if any(len(part[name]) for name in chosen))
+    return engine_of(warehouse.settings).map(work, some)
 
 
 def _offer_log_before(warehouse: Warehouse, night: date) -> str:

@@ -116,7 +116,7 @@ def test_nothing_is_kept_after_an_erasure(reopened: Callable[..., Warehouse]) ->
     erase(warehouse.settings, [somebody])
     warehouse = reopened()
     night(warehouse, NIGHTS[1])
-    assert kept(warehouse).because == "changed: erasures"
+    assert "erasures" in str(kept(warehouse).because)
 
 
 def test_the_check_finds_a_number_that_no_event_says(reopened: Callable[..., Warehouse]) -> None:

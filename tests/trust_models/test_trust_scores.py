@@ -32,6 +32,14 @@ def test_every_customer_gets_a_row_with_all_columns(estimators: TrustEstimators)
     assert found.filter(pl.any_horizontal(pl.selectors.float().is_between(0, 100).not_())).is_empty()
 
 
+def test_of_nobody_there_are_no_rows_and_all_columns(estimators: TrustEstimators) -> None:
+    nobody, somebody = (trust_profile(evidence_of(300, seed=2).head(size), *estimators) for size in (0, 1))
+    assert nobody.scores.is_empty()
+    assert nobody.scores.schema == somebody.scores.schema
+    assert nobody.opinions.schema == somebody.opinions.schema
+    assert len(estimators.trust.scores(evidence_of(300, seed=2).head(0))) == 0
+
+
 def test_a_dimension_nobody_has_trials_in_is_null(estimators: TrustEstimators) -> None:
     found = trust_scores(evidence_of(50, seed=2), *estimators)
     nulls = {name for name in DIMENSIONS if found[f"trust_{name}"].null_count() == 50}
