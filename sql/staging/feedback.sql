@@ -4,9 +4,7 @@
 with version as (
     select
         *,
-        known_from(
-            business_date(given_at), load_date, least(min(load_date) over (), getvariable('first_erased')['feedback'])
-        ) as known_from
+        known_from(business_date(given_at), load_date, getvariable('first_delivery')['feedback']) as known_from
     from raw.feedback
     where load_date <= getvariable('until')
 )

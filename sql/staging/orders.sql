@@ -8,7 +8,7 @@ with rate as (
         rate_date,
         load_date,
         rate,
-        known_from(rate_date, load_date, min(load_date) over ()) as known_from
+        known_from(rate_date, load_date, getvariable('first_delivery')['fx_rates']) as known_from
     from raw.fx_rates
     where load_date <= getvariable('until')
 ),
@@ -17,11 +17,7 @@ delivered as (
     select
         *,
         business_date(ordered_at) as line_date,
-        known_from(
-            business_date(ordered_at), load_date, least(
-                (select min(every.load_date) from raw.purchases as every), getvariable('first_erased')['purchases']
-            )
-        ) as known_from
+        known_from(business_date(ordered_at), load_date, getvariable('first_delivery')['purchases']) as known_from
     from raw.purchases
     where load_date <= getvariable('until')
 ),
