@@ -26,4 +26,4 @@ select
     known_from,
     lead(known_from) over (partition by complaint_id order by load_date) as known_until
 from version
-order by complaint_id, known_from
+order by customer_id, opened_at, complaint_id, known_from

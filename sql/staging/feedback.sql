@@ -23,4 +23,4 @@ select
     known_from,
     lead(known_from) over (partition by feedback_id order by load_date) as known_until
 from version
-order by feedback_id, known_from
+order by customer_id, given_at, feedback_id, known_from

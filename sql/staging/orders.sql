@@ -1,6 +1,7 @@
 -- Grain: one row per order and version of it; a version is what the order's lines said together.
 -- A version is known on the days known_from <= D < known_until;
 -- the first delivery is history and counts from its event on.
+-- In the order of customers, so that those of a range of customers lie together; nothing may depend on it.
 -- Amounts are in the reporting currency by the rate of the order's day; null where a line's rate is not known.
 with rate as (
     select
@@ -177,3 +178,4 @@ select
     cast(null as date) as known_until
 from line
 anti join several on line.order_id = several.order_id
+order by customer_id

@@ -24,4 +24,4 @@ select
     known_from,
     lead(known_from) over (partition by response_id, dimension order by load_date) as known_until
 from version
-order by response_id, dimension, known_from
+order by customer_id, answered_at, response_id, dimension, known_from
