@@ -68,7 +68,7 @@ def part_to_stage(warehouse: Warehouse, table: str, until: date, given: Mapping[
         warehouse.has_table("meta.staged") and warehouse.has_table(f"staging.{table}")
     ):
         return None
-    held = warehouse.run("select until, made_of from meta.staged where table_name = ?", (table,))
+    held = warehouse.run("select until, digest from meta.staged where table_name = ?", (table,))
     if not held or held[0][0] > until or held[0][1] != _made_of(warehouse, table, held[0][0], given):
         return None
     since: date = held[0][0]
@@ -79,7 +79,7 @@ def part_to_stage(warehouse: Warehouse, table: str, until: date, given: Mapping[
 
 def note_staged(warehouse: Warehouse, table: str, until: date, given: Mapping[str, object]) -> None:
     """Note up to which delivery day a table was made just now, and of what."""
-    warehouse.run("create table if not exists meta.staged (table_name varchar, until date, made_of varchar)")
+    warehouse.run("create table if not exists meta.staged (table_name varchar, until date, digest varchar)")
     warehouse.run("delete from meta.staged where table_name = ?", (table,))
     warehouse.run("insert into meta.staged values (?, ?, ?)", (table, until, _made_of(warehouse, table, until, given)))
 

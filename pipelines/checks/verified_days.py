@@ -19,7 +19,7 @@ from pipelines.warehouse import Warehouse, __version__
 
 _LOADED = (
     "select load_date,"
-    " md5(string_agg(concat_ws('|', file, sha256, run_id, finished_at), chr(10) order by file)) as loaded"
+    " md5(string_agg(concat_ws('|', file, sha256, run_id, finished_at), chr(10) order by file)) as digest"
     " from meta.loads where source = ? group by load_date"
 )
 
@@ -32,7 +32,7 @@ def days_to_verify(
         return None
     trusted = (
         f"select load_date from ({_LOADED}) as now semi join"
-        " (from meta.verified where source = ? and promises = ? and night <> ?) as held using (load_date, loaded)"
+        " (from meta.verified where source = ? and promises = ? and night <> ?) as held using (load_date, digest)"
     )
     parameters = (contract.name, contract.name, _promises(warehouse, contract, rules), night)
     if not warehouse.value(f"select count(*) from ({trusted})", parameters):
@@ -48,12 +48,12 @@ def note_verified(
     with warehouse.transaction():
         warehouse.run(
             "create table if not exists meta.verified (source varchar not null, load_date date not null,"
-            " loaded varchar not null, promises varchar not null, night date not null)"
+            " digest varchar not null, promises varchar not null, night date not null)"
         )
         of_days = "" if days is None else f" and load_date in {_list(days)}"
         warehouse.run(f"delete from meta.verified where source = ?{of_days}", (contract.name,))
         warehouse.run(
-            f"insert into meta.verified select ?, load_date, loaded, ?, ? from ({_LOADED}) where true{of_days}",
+            f"insert into meta.verified select ?, load_date, digest, ?, ? from ({_LOADED}) where true{of_days}",
             (contract.name, _promises(warehouse, contract, rules), night, contract.name),
         )
 

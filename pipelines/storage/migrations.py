@@ -93,7 +93,7 @@ def _staged_tables(warehouse: Warehouse) -> None:
         tables = "['orders', 'complaints', 'churn', 'customers', 'surveys', 'feedback', 'repurchases']"
         warehouse.run(
             "create or replace table meta.staged as"
-            f" select unnest({tables}) as table_name, until, '' as made_of from meta.staged"
+            f" select unnest({tables}) as table_name, until, '' as digest from meta.staged"
         )
 
 
