@@ -217,6 +217,24 @@ def test_a_later_rate_leaves_all_orders_and_the_first_rate_none(folder: Path, tm
         assert not is_whole(warehouse, "churn", DAYS[1])
 
 
+def test_the_first_rate_counts_also_where_it_was_loaded_before_an_earlier_day_was_staged(tmp_path: Path) -> None:
+    with opened(tmp_path) as warehouse:
+        company(warehouse, (DAYS[0], "purchases", [line("O1")]), (DAYS[1], "fx_rates", RATES))
+        stage_all(warehouse, DAYS[0])
+        stage_all(warehouse, DAYS[1])
+        assert differing(rows(warehouse), anew(warehouse, DAYS[1])) == []
+        assert warehouse.run("select amount from staging.orders") == [(0.5,)]
+
+
+def test_an_order_that_turns_out_to_be_anothers_is_no_longer_a_repurchase_of_the_first(folder: Path) -> None:
+    with opened(folder) as warehouse:
+        first = warehouse.run("select customer_id from staging.repurchases")
+        company(warehouse, (DAYS[1], "purchases", [line("O2", customer_id="C2")]))
+        found = rows(warehouse)
+        assert (first, len(found["repurchases"])) == ([("C1",)], 0)
+        assert differing(found, anew(warehouse, DAYS[1])) == []
+
+
 def test_staging_of_an_earlier_day_and_back_is_what_it_was(folder: Path) -> None:
     with opened(folder) as warehouse:
         company(warehouse, (DAYS[1], "purchases", [line("O2", amount=2.0)]), (DAYS[2], "complaints", []))
