@@ -4,6 +4,7 @@ Belongs here: reading ``sql/``. Must not be here: running it (see ``warehouse``)
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
@@ -13,6 +14,16 @@ _TABLE = re.compile(r"\b(?:from|join)\s+(raw|staging|scores|marts|meta)\.(\w+)")
 def text(path: str) -> str:
     """The one select of ``sql/<path>``."""
     return (SQL / path).read_text(encoding="utf-8")
+
+
+def text_reading(path: str, instead: Mapping[str, str]) -> str:
+    """The one select of ``sql/<path>``, reading other tables instead of those that are named (``schema.table``)."""
+
+    def read(found: re.Match[str]) -> str:
+        name = f"{found[1]}.{found[2]}"
+        return found[0].replace(name, instead.get(name, name))
+
+    return _TABLE.sub(read, text(path))
 
 
 def header(path: str) -> str:

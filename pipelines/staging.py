@@ -1,8 +1,9 @@
 """Staging: the event log in versions, made of what was delivered by the SQL in ``sql/staging``.
 
-Belongs here: the variables that the SQL reads, up to which delivery day it reads, and handing the event log to the
+Belongs here: the variables that the SQL reads, making staging anew, whole or in part, and handing the event log to the
 models.
-Must not be here: what a version or a fact is (see ``sql/staging`` and ``trust_models.as_of``).
+Must not be here: what a version or a fact is (see ``sql/staging`` and ``trust_models.as_of``), or which part is to be
+made anew (see ``staging_parts``).
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,8 @@ import polars as pl
 from data_contracts import contract, landing_contracts
 from pipelines.errors import UserError
 from pipelines.ingest.deliveries import refuse_other_settings
-from pipelines.sql_files import header, tables_read
+from pipelines.sql_files import header, tables_read, text_reading
+from pipelines.staging_parts import Part, note_staged, part_to_stage
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import SCHEMAS, EventLog
 
@@ -22,7 +24,10 @@ TABLES = ("orders", "complaints", "churn", "customers", "surveys", "feedback", "
 
 
 def stage(warehouse: Warehouse, table: str, until: date = date.max) -> int:
-    """Make ``staging.<table>`` anew of what had been delivered up to a day; returns its number of rows.
+    """Bring ``staging.<table>`` up to what had been delivered by a day; returns its number of rows.
+
+    Where nothing but later deliveries came since it was made, only what they speak of is made anew. What is there in
+    the end is the same.
 
     Raises
     ------
@@ -30,22 +35,43 @@ def stage(warehouse: Warehouse, table: str, until: date = date.max) -> int:
         If the time zone or the currency is not that of the nights that are there.
     """
     refuse_other_settings(warehouse, reporting_currency(warehouse))
-    rows = warehouse.run_file(f"staging/{table}.sql", f"staging.{table}", variables(warehouse) | {"until": until})
-    warehouse.run("create or replace table meta.staged as select cast(? as date) as until", (until,))
-    return rows
+    given = variables(warehouse)
+    part = part_to_stage(warehouse, table, until, given)
+    with warehouse.transaction():
+        if part is None:
+            warehouse.run_file(f"staging/{table}.sql", f"staging.{table}", given | {"until": until})
+        else:
+            warehouse.set_variables(given | {"until": until})
+            _replace(warehouse, table, part)
+        note_staged(warehouse, table, until, given)
+    return int(warehouse.value(f"select count(*) from staging.{table}"))
+
+
+def _replace(warehouse: Warehouse, table: str, part: Part) -> None:
+    """Make the rows of some keys anew, by the same select that makes the table."""
+    warehouse.run(f"create or replace temp table touched as {part.touched}")
+    if warehouse.value("select count(*) > 0 from touched"):
+        for name, rows in part.reads.items():
+            warehouse.run(f"create or replace temp table {name} as {rows}")
+        query = text_reading(f"staging/{table}.sql", part.instead)
+        key = ", ".join(part.key)
+        warehouse.run(f"delete from staging.{table} where ({key}) in (select ({key}) from touched)")
+        warehouse.run(f"insert into staging.{table} by name {query}")
+        warehouse.run("".join(f"drop table {name};" for name in part.reads))
+    warehouse.run("drop table touched")
 
 
 def staged_until(warehouse: Warehouse) -> date:
-    """The delivery day up to which staging was made."""
+    """The delivery day up to which all of staging was made."""
     if not warehouse.has_table("meta.staged"):
         return date.max
-    until: date = warehouse.value("select until from meta.staged")
+    until: date = warehouse.value("select min(until) from meta.staged")
     return until
 
 
 def restage(warehouse: Warehouse, until: date) -> None:
     """Make staging anew for another day than it was made for; staging that does not say for which is left as it is."""
-    if warehouse.has_table("meta.staged") and staged_until(warehouse) != until:
+    if warehouse.has_table("meta.staged") and warehouse.run("select distinct until from meta.staged") != [(until,)]:
         _stage_all(warehouse, until)
 
 
@@ -69,7 +95,7 @@ def staged_as_of(warehouse: Warehouse, day: date) -> Iterator[None]:
 def spoke_otherwise(warehouse: Warehouse, day: date) -> bool:
     """Whether staging of an earlier day spoke otherwise of the days until then: a source came in between."""
     until = staged_until(warehouse)
-    return any(day < first <= until for first in _first_deliveries(warehouse))
+    return any(day < first <= until for first in _first_deliveries(warehouse).values())
 
 
 def _stage_all(warehouse: Warehouse, until: date) -> None:
@@ -77,21 +103,18 @@ def _stage_all(warehouse: Warehouse, until: date) -> None:
         stage(warehouse, table, until)
 
 
-def _first_deliveries(warehouse: Warehouse) -> list[date]:
-    """The first delivery day of each source that has any rows, or had some of persons who were erased since."""
-    days = (
-        warehouse.value(f"select min(load_date) from raw.{source.name}")
-        for source in landing_contracts()
-        if warehouse.has_table(f"raw.{source.name}")
-    )
-    return [day for day in (*days, *_first_erased(warehouse).values()) if day and day < date.max]
+def _first_deliveries(warehouse: Warehouse) -> dict[str, date]:
+    """The first delivery day of each source that has any rows, or had some of persons who were erased since.
 
-
-def _first_erased(warehouse: Warehouse) -> dict[str, date]:
-    """The first day of each source from which rows were erased; a day without other rows stays a delivery."""
-    rows = warehouse.run("select source, min(load_date) from meta.loads where rows_erased > 0 group by source")
-    never = dict.fromkeys((source.name for source in landing_contracts()), date.max)
-    return never | {row[0]: row[1] for row in rows}
+    A source that never had any has the last of all days.
+    """
+    erased = dict(warehouse.run("select source, min(load_date) from meta.loads where rows_erased > 0 group by source"))
+    first = {}
+    for source in landing_contracts():
+        table = f"raw.{source.name}"
+        held = warehouse.value(f"select min(load_date) from {table}") if warehouse.has_table(table) else None
+        first[source.name] = min(held or date.max, erased.get(source.name, date.max))
+    return first
 
 
 def description(table: str) -> str:
@@ -112,7 +135,7 @@ def variables(warehouse: Warehouse) -> dict[str, object]:
         "fault_reasons": purchases["fault_reasons"],
         "unexplained_returns": purchases["unexplained_returns"],
         "dimension_of_category": complaints["dimension_of_category"],
-        "first_erased": _first_erased(warehouse),
+        "first_delivery": _first_deliveries(warehouse),
     }
 
 

@@ -71,7 +71,7 @@ class Warehouse:
             tighten(settings)
             _lock_down(self._connection, settings)
             self._execute("".join(f"create schema if not exists {schema};" for schema in SCHEMAS))
-            self._execute(_macros(settings.time_zone))
+            self._execute(macros(settings.time_zone))
             migrations.bring_up(self)
         except BaseException:
             self._connection.close()
@@ -349,7 +349,7 @@ def _quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _macros(time_zone: str) -> str:
+def macros(time_zone: str) -> str:
     """Functions that the project's SQL uses: the business day of an instant, and from when a row counts as known."""
     return f"""
         create or replace temp macro business_date(instant) as {business_date_sql(time_zone)};

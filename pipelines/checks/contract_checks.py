@@ -7,8 +7,9 @@ imported where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from data_contracts import Contract, RowRule
 from data_contracts.casting import identifier
 from data_contracts.sql import row_rules
 from pipelines.checks.findings import Finding
+from pipelines.checks.verified_days import days_to_verify, note_verified
 from pipelines.ingest.accepting import LOADED_FROM
 from pipelines.privacy.pseudonyms import kept_contract
 from pipelines.warehouse import Warehouse
@@ -49,12 +51,44 @@ class _Promise:
     text_zh: str
 
 
-def verify(warehouse: Warehouse, contract: Contract, schema: str) -> list[Finding]:
+def verify_delivered(warehouse: Warehouse, contract: Contract, night: date) -> list[Finding]:
+    """Hold ``raw.<contract>`` to its contract: the rows of delivery days that no other night found good.
+
+    Promises about the table as a whole are looked at whatever was delivered. Where everything is good, it is noted.
+
+    Raises
+    ------
+    RuntimeError
+        If an expectation could not be evaluated at all.
+    """
+    agreed = kept_contract(contract, warehouse.settings)
+    days = days_to_verify(warehouse, agreed, _rules(agreed), night)
+    findings = verify(warehouse, contract, "raw", days)
+    if all(found.is_passed for found in findings):
+        note_verified(warehouse, agreed, _rules(agreed), night, days)
+    return findings
+
+
+def verify(
+    warehouse: Warehouse, contract: Contract, schema: str, days: Collection[date] | None = None
+) -> list[Finding]:
     """Hold ``schema.<contract>`` to its contract; one finding a promise.
 
     Where a column is missing or of another type, that is the only finding: the other promises cannot be looked at.
     All promises about rows are counted in one pass over the table, by one expectation: an expectation each would cost
     more than the night's own work.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Holds the table.
+    contract : Contract
+        What was agreed.
+    schema : str
+        ``raw`` or ``marts``.
+    days : collection of date, optional
+        Delivery days whose rows are looked at, by promises about rows and by that about the key, which holds a day at
+        a time; by default all rows are.
 
     Raises
     ------
@@ -66,16 +100,31 @@ def verify(warehouse: Warehouse, contract: Contract, schema: str) -> list[Findin
     if not types.is_passed:
         return [types]
     delivered = list(LOADED_FROM) if schema == "raw" else []
-    promises = list(_promises(contract, delivered))
-    rules = [rule for rule in row_rules(contract, [column.name for column in contract.loaded]) if not _at_loading(rule)]
-    expectations = [*(promise.expectation for promise in promises), _no_rule_broken(rules)]
+    rows_wanted = _rows_of(days)
+    promises = list(_promises(contract, delivered, rows_wanted))
+    rules = _rules(contract)
+    expectations = [*(promise.expectation for promise in promises), _no_rule_broken(rules, rows_wanted)]
     *results, broken = _run_suite(warehouse, f"{schema}.{contract.name}", expectations)
     findings = [_finding(contract, promise, result) for promise, result in zip(promises, results, strict=True)]
-    rows = int(results[1].result["observed_value"])
+    rows = next(found.checked_rows for found in findings if found.check_name == "key") or 0
     return [types, *findings, *_row_findings(contract, rules, rows, _failed_rows(broken))]
 
 
-def _promises(contract: Contract, delivered: Sequence[str]) -> Iterator[_Promise]:
+def _rules(contract: Contract) -> list[RowRule]:
+    """The rules about single rows that a typed table can be held to."""
+    rules = row_rules(contract, [column.name for column in contract.loaded])
+    return [rule for rule in rules if not _at_loading(rule)]
+
+
+def _rows_of(days: Collection[date] | None) -> str:
+    """What a query about rows reads: the table, or its rows of some delivery days."""
+    if days is None:
+        return "{batch}"
+    named = ", ".join(f"date '{day}'" for day in sorted(days))
+    return f"(select * from {{batch}} where {f'load_date in ({named})' if days else 'false'})"
+
+
+def _promises(contract: Contract, delivered: Sequence[str], rows: str) -> Iterator[_Promise]:
     """The promises about the table as a whole: columns, rows, key."""
     import great_expectations.expectations as gxe
 
@@ -92,13 +141,13 @@ def _promises(contract: Contract, delivered: Sequence[str]) -> Iterator[_Promise
     chinese = f"表至少有 {least} 行" + (f"，至多 {most} 行" if most else "")
     yield _Promise("rows", volume.expectation_type, volume, english, chinese)
     key = [*contract.key, *delivered[:1]]
-    unique = UniqueKeyExpectation(unexpected_rows_query=_repeated(key))
+    unique = UniqueKeyExpectation(unexpected_rows_query=_repeated(key, rows))
     rule = "expect_compound_columns_to_be_unique" if key[1:] else "expect_column_values_to_be_unique"
     words = " + ".join(key)
     yield _Promise("key", rule, unique, f"no two rows have the same {words}", f"任何两行的 {words} 都不相同")
 
 
-def _repeated(key: Sequence[str]) -> str:
+def _repeated(key: Sequence[str], rows: str) -> str:
     """Count rows, and those whose key another row has as well, in one pass; Great Expectations joins a table to itself.
 
     A row without its whole key is like no other: that it is missing is the matter of another promise.
@@ -108,7 +157,7 @@ def _repeated(key: Sequence[str]) -> str:
     return (
         "select coalesce(sum(rows), 0) as checked_rows,"
         f" coalesce(sum(rows) filter (where rows > 1 and {whole}), 0) as failed_rows"
-        f" from (select {columns}, count(*) as rows from {{batch}} group by all)"
+        f" from (select {columns}, count(*) as rows from {rows} group by all)"
     )
 
 
@@ -130,7 +179,7 @@ def _words(rule: RowRule) -> tuple[str, str]:
     return rule.text_en, rule.text_zh
 
 
-def _no_rule_broken(rules: Sequence[RowRule]) -> Expectation:
+def _no_rule_broken(rules: Sequence[RowRule], rows: str) -> Expectation:
     """Expect a query to be empty that has a row for each broken rule: the rule's place, and the rows that break it.
 
     The rules are counted one by one on those rows only that break any: mostly there are none.
@@ -144,7 +193,7 @@ def _no_rule_broken(rules: Sequence[RowRule]) -> Expectation:
     all_kept = " and ".join(f"({condition})" for condition in conditions)
     query = (
         "select place, failed_rows, count(*) over () as broken_rules"
-        f" from (unpivot (select {counts} from {{batch}} where not ({all_kept}))"
+        f" from (unpivot (select {counts} from {rows} where not ({all_kept}))"
         " on columns(*) into name place value failed_rows) where failed_rows > 0"
     )
     return BrokenRulesExpectation(unexpected_rows_query=query)

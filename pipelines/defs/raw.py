@@ -9,7 +9,7 @@ import dagster as dg
 
 from data_contracts import Contract, landing_contracts
 from pipelines.catalogue import asset_metadata, check_result, refused_rows
-from pipelines.checks.contract_checks import verify
+from pipelines.checks.contract_checks import verify_delivered
 from pipelines.checks.delivery_checks import delivery_findings
 from pipelines.checks.findings import keep, kept
 from pipelines.ingest.loading import load
@@ -50,13 +50,14 @@ def _check(contract: Contract) -> dg.AssetChecksDefinition:
         name="contract",
         blocking=True,
         partitions_def=delivery_days,
-        description=f"{contract.title_en}: every delivery can be read, is accounted for, and keeps its contract.",
+        description=f"{contract.title_en}: every delivery can be read, is accounted for, and keeps its contract; "
+        "days that another night found good are not looked at again.",
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.partition_key)
         delivered = [found for found in kept(warehouse, as_of, "delivery", contract.name) if found.severity == "error"]
         is_empty = not warehouse.value(f"select count(*) from raw.{contract.name}")
-        promised = [] if is_empty else verify(warehouse, contract, "raw")
+        promised = [] if is_empty else verify_delivered(warehouse, contract, as_of)
         keep(warehouse, as_of, "contract", contract.name, promised)
         refused = warehouse.value(f"select count(*) from quarantine.{contract.name}")
         more = refused_rows(contract.name, refused)

@@ -87,5 +87,15 @@ def _changes(warehouse: Warehouse) -> None:
         )
 
 
-STEPS: Mapping[int, Callable[[Warehouse], None]] = {2: _erasure_and_deliveries, 3: _changes}
+def _staged_tables(warehouse: Warehouse) -> None:
+    """Version 4: each staging table says up to which day it was made and of what; not saying it, it is made anew."""
+    if warehouse.has_table("meta.staged"):
+        tables = "['orders', 'complaints', 'churn', 'customers', 'surveys', 'feedback', 'repurchases']"
+        warehouse.run(
+            "create or replace table meta.staged as"
+            f" select unnest({tables}) as table_name, until, '' as digest from meta.staged"
+        )
+
+
+STEPS: Mapping[int, Callable[[Warehouse], None]] = {2: _erasure_and_deliveries, 3: _changes, 4: _staged_tables}
 """What makes a warehouse of version N of one of version N - 1."""

@@ -4,9 +4,7 @@
 with version as (
     select
         *,
-        known_from(
-            business_date(churned_at), load_date, least(min(load_date) over (), getvariable('first_erased')['churn'])
-        ) as known_from
+        known_from(business_date(churned_at), load_date, getvariable('first_delivery')['churn']) as known_from
     from raw.churn
     where load_date <= getvariable('until')
 )

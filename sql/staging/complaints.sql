@@ -4,10 +4,7 @@
 with version as (
     select
         *,
-        known_from(
-            business_date(opened_at), load_date,
-            least(min(load_date) over (), getvariable('first_erased')['complaints'])
-        ) as known_from
+        known_from(business_date(opened_at), load_date, getvariable('first_delivery')['complaints']) as known_from
     from raw.complaints
     where load_date <= getvariable('until')
 )
@@ -29,4 +26,4 @@ select
     known_from,
     lead(known_from) over (partition by complaint_id order by load_date) as known_until
 from version
-order by complaint_id, known_from
+order by customer_id, opened_at, complaint_id, known_from

@@ -5,8 +5,7 @@ with version as (
     select
         *,
         known_from(
-            coalesce(business_date(joined_at), date '1900-01-01'), load_date,
-            least(min(load_date) over (), getvariable('first_erased')['customers'])
+            coalesce(business_date(joined_at), date '1900-01-01'), load_date, getvariable('first_delivery')['customers']
         ) as known_from
     from raw.customers
     where load_date <= getvariable('until')

@@ -4,9 +4,7 @@
 with version as (
     select
         *,
-        known_from(
-            business_date(given_at), load_date, least(min(load_date) over (), getvariable('first_erased')['feedback'])
-        ) as known_from
+        known_from(business_date(given_at), load_date, getvariable('first_delivery')['feedback']) as known_from
     from raw.feedback
     where load_date <= getvariable('until')
 )
@@ -25,4 +23,4 @@ select
     known_from,
     lead(known_from) over (partition by feedback_id order by load_date) as known_until
 from version
-order by feedback_id, known_from
+order by customer_id, given_at, feedback_id, known_from

@@ -1,6 +1,7 @@
 -- Grain: one row per order and version of it; a version is what the order's lines said together.
 -- A version is known on the days known_from <= D < known_until;
 -- the first delivery is history and counts from its event on.
+-- In the order of customers, so that those of a range of customers lie together; nothing may depend on it.
 -- Amounts are in the reporting currency by the rate of the order's day; null where a line's rate is not known.
 with rate as (
     select
@@ -8,7 +9,7 @@ with rate as (
         rate_date,
         load_date,
         rate,
-        known_from(rate_date, load_date, min(load_date) over ()) as known_from
+        known_from(rate_date, load_date, getvariable('first_delivery')['fx_rates']) as known_from
     from raw.fx_rates
     where load_date <= getvariable('until')
 ),
@@ -17,11 +18,7 @@ delivered as (
     select
         *,
         business_date(ordered_at) as line_date,
-        known_from(
-            business_date(ordered_at), load_date, least(
-                (select min(every.load_date) from raw.purchases as every), getvariable('first_erased')['purchases']
-            )
-        ) as known_from
+        known_from(business_date(ordered_at), load_date, getvariable('first_delivery')['purchases']) as known_from
     from raw.purchases
     where load_date <= getvariable('until')
 ),
@@ -181,3 +178,4 @@ select
     cast(null as date) as known_until
 from line
 anti join several on line.order_id = several.order_id
+order by customer_id

@@ -24,11 +24,11 @@ derived as (
         null::varchar as product_id,
         true as is_derived
     from staging.orders
-    where known_until is null
+    where known_until is null and not exists (select 1 from feed)
 )
 
 select * from feed
 union all by name
 select * from derived
-where previous_order_id is not null and not exists (select 1 from feed)
+where previous_order_id is not null
 order by customer_id, repurchased_at, order_id

@@ -4,9 +4,7 @@
 with version as (
     select
         *,
-        known_from(
-            business_date(answered_at), load_date, least(min(load_date) over (), getvariable('first_erased')['surveys'])
-        ) as known_from
+        known_from(business_date(answered_at), load_date, getvariable('first_delivery')['surveys']) as known_from
     from raw.surveys
     where load_date <= getvariable('until')
 )
@@ -26,4 +24,4 @@ select
     known_from,
     lead(known_from) over (partition by response_id, dimension order by load_date) as known_until
 from version
-order by response_id, dimension, known_from
+order by customer_id, answered_at, response_id, dimension, known_from

@@ -53,7 +53,7 @@ def staged(open_warehouse):
         prepare(warehouse, source)
 
     def run(rows, fx=()):
-        warehouse.run("truncate raw.purchases; truncate raw.fx_rates")
+        warehouse.run("truncate raw.purchases; truncate raw.fx_rates; drop table if exists meta.staged")
         for row in rows:
             put(warehouse, "purchases", row)
         for ago, load_date, rate in [(20, FIRST, 0.9), *fx]:
