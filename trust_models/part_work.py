@@ -15,11 +15,11 @@ from datetime import date
 import polars as pl
 
 from trust_models.as_of import SCHEMAS, AsOf, EventLog
-from trust_models.customer_scores import KnownCustomers, ScoringModels, score_customers
+from trust_models.customer_scores import KnownCustomers, ScoringModels, known_customers, score_customers
 from trust_models.day_before import TrustModel, take_day_before
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import EvidenceSnapshot, ScoringSettings, take_evidence, take_status
-from trust_models.summaries import summarise
+from trust_models.summaries import Summaries, summarise
 from trust_models.trial_changes import touched_customers
 from trust_models.trial_outcomes import trial_outcomes
 from trust_models.trust_scores import TrustEstimators, trust_scores
@@ -68,6 +68,17 @@ def _outcomes(
 ) -> pl.DataFrame:
     known = log.known(as_of).collect()
     return trial_outcomes(known, as_of=as_of, settings=settings.evidence, covered=covered.lazy(), customers=own)
+
+
+def known_of(
+    part: Part, *, day: date, day_before: date, settings: ScoringSettings, population_interval_days: float | None
+) -> dict[str, pl.DataFrame]:
+    """The frames of ``customer_scores.KnownCustomers``, of a part that holds the summaries of two days.
+
+    These are ``customers`` and ``streams``, and the same of the earlier day under names that begin with :data:`BEFORE`.
+    """
+    now, before = (Summaries(*(part[prefix + name] for name in Summaries._fields)) for prefix in ("", BEFORE))
+    return known_customers(now, before, day, day_before, settings, population_interval_days)._asdict()
 
 
 def day_before_of(

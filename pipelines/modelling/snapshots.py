@@ -26,9 +26,10 @@ from pipelines.modelling.summarising import (
 )
 from pipelines.staging import spoke_otherwise, staged_as_of
 from pipelines.warehouse import Warehouse
-from trust_models.customer_scores import KnownCustomers, known_customers
+from trust_models.customer_scores import KnownCustomers
 from trust_models.day_before import controls_of
-from trust_models.part_work import OWN, day_before_of
+from trust_models.part_work import BEFORE as BEFORE_NAME
+from trust_models.part_work import OWN, day_before_of, known_of
 
 KNOWN = {
     "evidence": "features.evidence",
@@ -52,7 +53,7 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Bro
         for table in (*KNOWN.values(), DAY_BEFORE, TRIAL_CHANGES):
             warehouse.run(f"drop table if exists {table}")
         for known in _known(warehouse, as_of, models):
-            for name, frame in known._asdict().items():
+            for name, frame in known.items():
                 warehouse.append(KNOWN[name], frame)
         for found in _days_before(warehouse, as_of, models):
             warehouse.append(DAY_BEFORE, found["evidence"])
@@ -68,12 +69,21 @@ def kept_snapshot(warehouse: Warehouse, customers: str) -> KnownCustomers:
     )
 
 
-def _known(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[KnownCustomers]:
-    settings = models.settings(scoring_settings(warehouse.settings))
-    interval = population_interval_days(warehouse)
-    for customers in customer_ranges(warehouse, NOW.customers):
-        now, before = (kept_summaries(warehouse, shelf, customers) for shelf in (NOW, BEFORE))
-        yield known_customers(now, before, as_of, BEFORE.day(as_of), settings, interval)
+def _known(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[dict[str, pl.DataFrame]]:
+    """What the summaries say of all customers, a part at a time: the frames of ``KnownCustomers``."""
+    work = partial(
+        known_of,
+        day=as_of,
+        day_before=BEFORE.day(as_of),
+        settings=models.settings(scoring_settings(warehouse.settings)),
+        population_interval_days=population_interval_days(warehouse),
+    )
+    kept = (
+        kept_summaries(warehouse, NOW, some)._asdict()
+        | {BEFORE_NAME + name: frame for name, frame in kept_summaries(warehouse, BEFORE, some)._asdict().items()}
+        for some in customer_ranges(warehouse, NOW.customers)
+    )
+    return engine_of(warehouse.settings).map(work, kept)
 
 
 def _days_before(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[dict[str, pl.DataFrame]]:

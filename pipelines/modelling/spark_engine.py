@@ -5,41 +5,45 @@ Must not be here: the work (``trust_models.part_work``), or what becomes of its 
 
 The driver writes the frames of each part; a task reads those of its part, does the work and writes what comes out,
 under a name of its own until it is whole. A task that runs again, because its worker was lost or was slow, writes the
-same bytes over those of the one before. Nothing but the number of a part travels through Spark itself: so a classic
-cluster and a server of Spark Connect do alike.
+same bytes over those of the one before. Through Spark itself travel the work with its models, and the numbers of the
+parts: no row of a customer. Only data frames are used: so a classic cluster and a server of Spark Connect do alike.
 """
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import polars as pl
 
 from pipelines.errors import UserError
 from pipelines.settings import Settings
+from pipelines.storage.shared_path import shared_stage
 from trust_models.part_work import Part
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-FOLDER = "spark-parts"
-"""Folder of the parts of a night, below the shared path; what a killed night left there is removed."""
-
-SCHEMA = "part bigint, names string"
+SCHEMA = "part bigint, names string, refusal string"
+CONNECT_PORT, SECONDS_TO_ANSWER = 15002, 10
+_LOG = Path(__file__).with_name("spark_log.properties")
 _SETTINGS = {
     "spark.ui.enabled": "false",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.python.worker.reuse": "true",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={_LOG.as_uri()}",
+    "spark.executorEnv.POLARS_MAX_THREADS": "1",  # a task has one core
     "spark.task.maxFailures": "8",
-    "spark.sql.adaptive.coalescePartitions.enabled": "false",
 }
+"""What a night needs; ``spark-defaults.conf`` may say more."""
 
 Work = Callable[[Part], dict[str, pl.DataFrame]]
 
@@ -60,7 +64,7 @@ class SparkEngine:
 
     def __init__(self, settings: Settings) -> None:
         self.session = _session(settings.spark_master, settings.spark_remote)
-        self.folder = shared_folder(settings)
+        self.settings = settings
 
     def map(self, work: Work, parts: Iterable[Part]) -> Iterator[dict[str, pl.DataFrame]]:
         """What the work makes of each part, in the order of the parts.
@@ -68,43 +72,43 @@ class SparkEngine:
         Raises
         ------
         UserError
-            If a worker does not see the shared path.
+            If the shared path is no folder, or a worker does not see it.
+        ValueError
+            If the work refused a part.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(dir=self.folder))
-        try:
+        with shared_stage(self.settings) as stage:
             count = 0
             for count, part in enumerate(parts, start=1):
                 _write(stage / "in" / str(count - 1), part)
             made = self._run(work, stage, count)
             for number in range(count):
                 yield _read(stage / "out" / str(number), made[number])
-        finally:
-            shutil.rmtree(stage)
 
     def _run(self, work: Work, stage: Path, count: int) -> dict[int, list[str]]:
         """Do the work on all parts; returns the names of the frames that each gave."""
         if not count:
             return {}
+        from pyspark.errors import PySparkException, PythonException
+
         numbers = self.session.range(0, count, 1, count)
         try:
             rows = numbers.mapInArrow(_task(work, str(stage)), SCHEMA).collect()
-        except Exception as error:
+        except PythonException as error:
             if "SharedPathError" in str(error):
                 raise UserError(
                     f"TRUST_SPARK_SHARED: a Spark worker does not see {stage.parent}; name a path that driver and"
                     " workers share"
                 ) from None
             raise
+        except PySparkException as error:
+            where = _address(self.settings.spark_master, self.settings.spark_remote)
+            raise UserError(f"{where}: the work was given up: {_first_line(error)}") from error
+        if refusals := sorted(row.refusal for row in rows if row.refusal):
+            raise ValueError(refusals[0])
         made = {row.part: row.names.split(",") for row in rows}
         if sorted(made) != list(range(count)) or len(rows) != count:
             raise RuntimeError(f"Spark gave back {len(rows)} parts of {count}")
         return made
-
-
-def shared_folder(settings: Settings) -> Path:
-    """Where the parts of this warehouse are exchanged."""
-    return (settings.spark_shared or settings.warehouse) / FOLDER
 
 
 def _task(work: Work, stage: str) -> "Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]":
@@ -116,9 +120,10 @@ def _task(work: Work, stage: str) -> "Callable[[Iterator[pa.RecordBatch]], Itera
         from pipelines.modelling.spark_engine import work_on
 
         for batch in batches:
-            numbers = batch.column(0).to_pylist()
-            names = [",".join(work_on(work, Path(stage), number)) for number in numbers]
-            yield pa.RecordBatch.from_pydict({"part": pa.array(numbers, pa.int64()), "names": pa.array(names)})
+            for number in batch.column(0).to_pylist():
+                names, refusal = work_on(work, Path(stage), number)
+                told = {"part": [number], "names": [",".join(names)], "refusal": pa.array([refusal], pa.string())}
+                yield pa.RecordBatch.from_pydict(told)
 
     return task
 
@@ -127,8 +132,8 @@ class SharedPathError(RuntimeError):
     """A worker does not see what the driver wrote."""
 
 
-def work_on(work: Work, stage: Path, number: int) -> list[str]:
-    """Do the work on a part and leave what came out on the shared path; returns the names of its frames.
+def work_on(work: Work, stage: Path, number: int) -> tuple[list[str], str | None]:
+    """Do the work on a part and leave what came out on the shared path: the names of its frames, or why it was refused.
 
     Raises
     ------
@@ -138,13 +143,17 @@ def work_on(work: Work, stage: Path, number: int) -> list[str]:
     given = stage / "in" / str(number)
     if not given.is_dir():
         raise SharedPathError(f"SharedPathError: {given} is not there")
-    made = work(_read(given, [path.stem for path in given.iterdir()]))
+    try:
+        made = work(_read(given, sorted(path.stem for path in given.iterdir())))
+    except ValueError as error:  # it would be refused again: no reason to try other workers
+        return [], str(error)
     _write(stage / "out" / str(number), made)
-    return list(made)
+    return list(made), None
 
 
 def _write(folder: Path, frames: Part) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write frames, each whole or not at all; where the stage is over there is no folder to write to."""
+    folder.mkdir(mode=0o700, exist_ok=True)
     for name, frame in frames.items():
         handle, building = tempfile.mkstemp(dir=folder.parent)
         os.close(handle)
@@ -163,21 +172,46 @@ def _session(master: str, remote: str | None) -> "SparkSession":
         raise UserError("TRUST_ENGINE: Spark is not installed; install it with: pip install 'indirect-trust[spark]'")
     if remote is None and shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         raise UserError("TRUST_ENGINE: Spark needs Java 17 or newer, and there is no java on the path")
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    from pyspark.sql import SparkSession
+    where = _address(master, remote)
+    _require_answer(where, remote or master)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)  # we use none
+        from pyspark.sql import SparkSession
 
-    builder: Any = SparkSession.builder.appName("indirect trust")
-    try:
-        if remote is not None:
-            session = builder.remote(remote).getOrCreate()
-            session.range(1).count()
-        else:
-            for name, value in _SETTINGS.items():
-                builder = builder.config(name, value)
-            session = builder.master(master).getOrCreate()
-            session.sparkContext.setLogLevel("ERROR")
-    except Exception as error:
-        where = f"TRUST_SPARK_REMOTE: {remote}" if remote else f"TRUST_SPARK_MASTER: {master}"
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"{where} does not answer: {lines[0][:200]}") from error
+        builder: Any = SparkSession.builder.appName("indirect trust")
+        try:
+            if remote is not None:
+                session = builder.remote(remote).getOrCreate()
+                session.range(1).count()
+            else:
+                session = builder.master(master).config(map=_SETTINGS).getOrCreate()
+        except Exception as error:
+            raise UserError(f"{where} does not answer: {_first_line(error)}") from error
     return session
+
+
+def _address(master: str, remote: str | None) -> str:
+    return f"TRUST_SPARK_REMOTE: {remote}" if remote else f"TRUST_SPARK_MASTER: {master}"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
+def _require_answer(where: str, url: str) -> None:
+    """Refuse an address where nobody answers at once: Spark itself would try for a minute."""
+    if not url.startswith(("spark://", "sc://")):
+        return
+    places = [urlsplit(f"//{place}") for place in urlsplit(url).netloc.split(",")]
+    if not any(_answers(place.hostname or "", place.port or CONNECT_PORT) for place in places):
+        raise UserError(f"{where} does not answer: start the cluster, or name another")
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), SECONDS_TO_ANSWER).close()
+    except OSError:
+        return False
+    return True

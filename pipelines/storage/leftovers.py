@@ -4,9 +4,11 @@ Belongs here: which files are nobody's once no night is at work. Must not be her
 write-ahead log, which DuckDB brings up when it opens them, or anything that is registered.
 """
 
+import os
 import shutil
 from pathlib import Path
 
+from pipelines.storage.shared_path import shared_folder
 from pipelines.warehouse import SPILL, Warehouse
 
 BUILDING = ".*.building*"
@@ -25,9 +27,11 @@ def clear_leftovers(warehouse: Warehouse) -> list[str]:
     found += [path for tree in ("models", "reports") for path in (folder / tree).glob(f"*/{BUILDING}")]
     registered = _registered(warehouse)
     found += [model for model in (folder / "models").glob("*") if model.name not in registered and _is_half(model)]
+    if warehouse.settings.spark_shared and (shared := shared_folder(warehouse.settings)).exists():
+        found.append(shared)
     for path in found:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+    return sorted(os.path.relpath(path, folder) for path in found)
 
 
 def _registered(warehouse: Warehouse) -> set[str]:

@@ -2,7 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.settings import Settings
 from pipelines.storage.leftovers import NEEDED, clear_leftovers
+from pipelines.storage.shared_path import shared_folder
+from pipelines.warehouse import Warehouse
 
 
 @pytest.fixture
@@ -53,3 +56,14 @@ def test_a_registered_model_stays_even_where_a_file_of_it_is_missing(warehouse, 
     warehouse.run("create table meta.models as select 'models/trust-2024-01-07.known/model.skops' as file")
     assert clear_leftovers(warehouse) == []
     assert (folder / "models/trust-2024-01-07.known/model.skops").is_file()
+
+
+def test_parts_that_a_killed_night_left_on_the_shared_path_are_removed_and_those_of_others_stay(tmp_path):
+    (tmp_path / "shared").mkdir()
+    settings = Settings(tmp_path / "landing", tmp_path / "warehouse", spark_shared=tmp_path / "shared")
+    theirs = shared_folder(Settings(tmp_path / "landing", tmp_path / "theirs", spark_shared=tmp_path / "shared"))
+    put(shared_folder(settings), "tmp1/in/0/orders.parquet")
+    put(theirs, "tmp1/in/0/orders.parquet")
+    with Warehouse(settings) as opened:
+        assert clear_leftovers(opened) == [f"../shared/{shared_folder(settings).name}"]
+    assert list((tmp_path / "shared").iterdir()) == [theirs]

@@ -1,0 +1,113 @@
+"""Engines without Spark: what a worker does with a part, and what is said where Spark cannot be used."""
+
+import socket
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.errors import UserError
+from pipelines.modelling import spark_engine
+from pipelines.modelling.engines import LocalEngine, engine_of
+from pipelines.modelling.spark_engine import SharedPathError, work_on
+from pipelines.settings import Settings
+from pipelines.storage.shared_path import shared_folder, shared_stage
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for name in ("warehouse", "shared"):
+        (tmp_path / name).mkdir()
+    return Settings(tmp_path / "landing", tmp_path / "warehouse", spark_shared=tmp_path / "shared")
+
+
+def doubled(part: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    return {"made": part["given"] * 2, "none": part["given"].clear()}
+
+
+def refused(part: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    raise ValueError("no such feature")
+
+
+def hand_over(stage: Path) -> None:
+    spark_engine._write(stage / "in" / "0", {"given": pl.DataFrame({"n": [1, 2]})})
+
+
+def test_a_night_uses_this_process_unless_another_engine_is_named(settings: Settings) -> None:
+    assert isinstance(engine_of(settings), LocalEngine)
+
+
+def test_a_part_that_is_worked_on_twice_is_there_once(settings: Settings) -> None:
+    with shared_stage(settings) as stage:
+        hand_over(stage)
+        files = []
+        for _ in range(2):
+            assert work_on(doubled, stage, 0) == (["made", "none"], None)
+            files.append({path.name: path.read_bytes() for path in (stage / "out" / "0").iterdir()})
+        assert files[0] == files[1]
+        assert sorted(path.name for path in (stage / "out").iterdir()) == ["0"]
+        assert spark_engine._read(stage / "out" / "0", ["made"])["made"].to_dict(as_series=False) == {"n": [2, 4]}
+
+
+def test_a_refusal_comes_back_in_words_and_is_not_tried_elsewhere(settings: Settings) -> None:
+    with shared_stage(settings) as stage:
+        hand_over(stage)
+        assert work_on(refused, stage, 0) == ([], "no such feature")
+
+
+def test_a_worker_that_does_not_see_the_shared_path_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SharedPathError, match="is not there"):
+        work_on(doubled, tmp_path / "elsewhere", 0)
+
+
+def test_a_worker_that_comes_late_leaves_nothing_behind(settings: Settings) -> None:
+    with shared_stage(settings) as stage:
+        hand_over(stage)
+    with pytest.raises(FileNotFoundError):
+        spark_engine._write(stage / "out" / "0", {"made": pl.DataFrame({"n": [1]})})
+    assert list((settings.spark_shared or Path()).iterdir()) == []
+
+
+def test_what_lies_on_the_shared_path_is_private_and_gone_after_an_error(settings: Settings) -> None:
+    def fail() -> None:
+        with shared_stage(settings) as stage:
+            hand_over(stage)
+            assert {path.stat().st_mode & 0o077 for path in shared_folder(settings).rglob("*")} == {0}
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert not shared_folder(settings).exists()
+
+
+def test_two_warehouses_keep_apart_on_one_shared_path(settings: Settings, tmp_path: Path) -> None:
+    other = Settings(settings.landing, tmp_path / "other", spark_shared=settings.spark_shared)
+    assert shared_folder(settings) != shared_folder(other)
+
+
+def test_a_shared_path_that_is_not_there_is_refused_by_its_setting(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match=r"TRUST_SPARK_SHARED: there is no folder .*; make it"),
+        shared_stage(Settings(spark_shared=tmp_path / "none")),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("scheme", "setting"), [("spark", "MASTER"), ("sc", "REMOTE")])
+def test_a_cluster_where_nobody_answers_is_refused_at_once(scheme: str, setting: str) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{closed.getsockname()[1]}"
+        where = spark_engine._address(url, url if scheme == "sc" else None)
+        with pytest.raises(UserError, match=f"TRUST_SPARK_{setting}: {url} does not answer"):
+            spark_engine._require_answer(where, url)
+
+
+def test_spark_that_is_not_installed_is_told_with_what_installs_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_engine, "find_spec", lambda name: None)
+    with pytest.raises(
+        UserError, match=r"Spark is not installed; install it with: pip install 'indirect-trust\[spark\]'"
+    ):
+        spark_engine._session.__wrapped__("local[1]", None)
