@@ -13,6 +13,7 @@ from datetime import date
 import polars as pl
 
 from data_contracts import contract, landing_contracts
+from data_contracts.casting import text_literal
 from pipelines.errors import UserError
 from pipelines.ingest.deliveries import refuse_other_settings
 from pipelines.sql_files import header, tables_read, text_reading
@@ -162,7 +163,12 @@ def event_log(warehouse: Warehouse, *, part: str | None = None) -> EventLog:
 
 
 def event_frames(
-    warehouse: Warehouse, sources: Iterable[str], *, part: str | None = None, prefix: str = "staging."
+    warehouse: Warehouse,
+    sources: Iterable[str],
+    *,
+    part: str | None = None,
+    prefix: str = "staging.",
+    between: tuple[str, str] | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Event tables of the warehouse, by source.
 
@@ -176,8 +182,12 @@ def event_frames(
         A table with the customers wanted, one row each; by default all.
     prefix : str
         What stands before a source in the name of its table.
+    between : tuple of str, optional
+        The first and the last of these customers: the database then leaves out what lies before and after.
     """
     only = "" if part is None else f" semi join {part} using (customer_id)"
+    if between is not None:
+        only += " where customer_id between {} and {}".format(*map(text_literal, between))
     return {source: _typed(warehouse.table(f"{prefix}{source}{only}"), source) for source in sources}
 
 

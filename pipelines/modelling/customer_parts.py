@@ -20,7 +20,8 @@ SOURCES = ("orders", "complaints", "churn", "customers")
 
 EVENTS_AT_ONCE, CUSTOMERS_AT_ONCE = 1_000_000, 250_000
 TRAINING_CUSTOMERS = 200_000
-PART = "part_of_customers"
+PART, OTHERS = "part_of_customers", "entangled_with_part"
+STAGING = "staging."
 
 EVERYBODY = "select customer_id from staging.orders union select customer_id from staging.complaints"
 
@@ -60,20 +61,33 @@ def offer_parts(warehouse: Warehouse, customers: str = EVERYBODY) -> int:
 def parts(warehouse: Warehouse, prefix_before: str | None = None) -> Iterator[dict[str, pl.DataFrame]]:
     """The events of each part and of those entangled with it, by source, and its customers, sorted (``part_work.OWN``).
 
-    Where ``prefix_before`` is given, also the events of tables whose names begin so (``part_work.BEFORE``).
+    Where ``prefix_before`` is given, also the events of tables whose names begin so (``part_work.BEFORE``). The
+    customers of a part follow one another, and so do their events: only those are read. Of the few who are entangled
+    with anybody the events are set aside once.
     """
-    for number in range(int(warehouse.value("select coalesce(max(part) + 1, 0) from wanted"))):
+    logs = {"": STAGING} if prefix_before is None else {"": STAGING, BEFORE: prefix_before}
+    for name, prefix in logs.items():
+        for source in SOURCES:
+            warehouse.run(
+                f"""create or replace temp table aside_{name}{source} as from {prefix}{source}
+                semi join (select other_id as customer_id from entangled semi join wanted using (customer_id))
+                using (customer_id)"""
+            )
+    for (number,) in warehouse.run("select distinct part from wanted order by part"):
+        own = warehouse.frame(f"select customer_id from wanted where part = {number} order by customer_id")
+        warehouse.run(f"create or replace temp table {PART} as select customer_id from wanted where part = {number}")
         warehouse.run(
-            f"""create or replace temp table {PART} as
-            select customer_id from wanted where part = {number}
-            union select other_id from entangled
-            where customer_id in (select customer_id from wanted where part = {number})"""
+            f"""create or replace temp table {OTHERS} as
+            select distinct other_id as customer_id
+            from entangled semi join {PART} on entangled.customer_id = {PART}.customer_id
+            anti join {PART} on entangled.other_id = {PART}.customer_id"""
         )
-        own = f"select customer_id from wanted where part = {number} order by customer_id"
-        frames = {OWN: warehouse.frame(own), **event_frames(warehouse, SOURCES, part=PART)}
-        if prefix_before is not None:
-            before = event_frames(warehouse, SOURCES, part=PART, prefix=prefix_before)
-            frames |= {f"{BEFORE}{source}": frame for source, frame in before.items()}
+        between = (own["customer_id"][0], own["customer_id"][-1])
+        frames = {OWN: own}
+        for name, prefix in logs.items():
+            theirs = event_frames(warehouse, SOURCES, part=PART, prefix=prefix, between=between)
+            others = event_frames(warehouse, SOURCES, part=OTHERS, prefix=f"aside_{name}")
+            frames |= {f"{name}{source}": pl.concat([theirs[source], others[source]]) for source in SOURCES}
         yield frames
 
 

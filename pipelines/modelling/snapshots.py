@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from pipelines.ingest.deliveries import view_day
-from pipelines.modelling.customer_parts import SOURCES, coverage_of, customer_ranges, offer_parts, parts
+from pipelines.modelling.customer_parts import SOURCES, STAGING, coverage_of, customer_ranges, offer_parts, parts
 from pipelines.modelling.engines import engine_of
 from pipelines.modelling.models import ModelsInUse, trust_before
 from pipelines.modelling.scoring_settings import scoring_settings
@@ -40,7 +40,7 @@ KNOWN = {
 }
 """The frames of ``KnownCustomers``, and their tables."""
 
-STAGING, BEFORE_STAGING = "staging.", "before_"
+BEFORE_STAGING = "before_"
 CHOSEN = "features.chosen"
 DAY_BEFORE, TRIAL_CHANGES = "features.day_before", "features.trial_changes"
 

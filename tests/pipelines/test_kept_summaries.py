@@ -125,8 +125,10 @@ def test_the_check_finds_a_number_that_no_event_says(reopened: Callable[..., War
     fine = check_kept(warehouse, NIGHTS[0], models)
     assert (fine.is_passed, fine.failed_rows) == (True, 0)
     assert fine.checked_rows == warehouse.value(f"select count(*) from {NOW.customers}")
+    features = KNOWN["features"]
     warehouse.run(
-        f"update {KNOWN['features']} set orders_decayed_30d = orders_decayed_30d + 1e-12 where customer_id = 'C000001'"
+        f"update {features} set orders_decayed_30d = orders_decayed_30d * (1 + 1e-15)"
+        f" where customer_id = (select arg_max(customer_id, orders_decayed_30d) from {features})"
     )
     found = check_kept(warehouse, NIGHTS[0], models)
     assert (found.is_passed, found.failed_rows) == (False, 1)
