@@ -19,7 +19,7 @@ from nights import ROOT, Place, clean_environment
 PYTHON = ROOT / ".venv-spark" / "bin" / "python"
 NEEDED = "CI_REQUIRES_SPARK"
 SECONDS = 120
-EVENTS, CUSTOMERS = 1500, 400
+EVENTS, CUSTOMERS = 600, 150
 NIGHT = f"""
 import pipelines.modelling.customer_parts as parts
 parts.EVENTS_AT_ONCE, parts.CUSTOMERS_AT_ONCE = {EVENTS}, {CUSTOMERS}
