@@ -154,3 +154,29 @@ def test_parts_of_customers_change_no_number(
     assert warehouse.value("select max(part) from wanted") > 3
     apart = tables(warehouse)
     assert [name for name, frame in together.items() if not apart[name].equals(frame)] == []
+
+
+def test_a_part_has_the_events_of_its_own_and_of_those_entangled_with_them_wherever_they_lie(
+    reopened: Callable[..., Warehouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = reopened()
+    warehouse.run(
+        "insert into staging.complaints by name select 'K1' as complaint_id, min(customer_id) as customer_id,"
+        " arg_max(order_id, customer_id) as order_id from staging.orders"
+    )
+    monkeypatch.setattr(customer_parts, "EVENTS_AT_ONCE", 7)
+    customer_parts.offer_parts(warehouse)
+    entangled = warehouse.frame("from entangled")
+    assert len(entangled) >= 2
+    found = list(customer_parts.parts(warehouse))
+    assert len(found) > 3
+    for part in found:
+        own = part["own"]["customer_id"]
+        others = entangled.filter(pl.col("customer_id").is_in(own.implode()))["other_id"]
+        everybody = {*own, *others}
+        for source in customer_parts.SOURCES:
+            staged = warehouse.frame(f"from staging.{source}").filter(pl.col("customer_id").is_in(list(everybody)))
+            assert sorted(part[source]["customer_id"]) == sorted(staged["customer_id"])
+    first, last = (warehouse.value(f"select {end}(customer_id) from staging.orders") for end in ("min", "max"))
+    assert last not in found[0]["own"]["customer_id"]
+    assert first not in found[-1]["own"]["customer_id"]
