@@ -14,13 +14,20 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRIES = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^\s*#.*\n", "", (ROOT / "requirements.lock").read_text(), flags=re.M))
+LOCKS = ("requirements.lock", "requirements-spark.lock")
 
 
-def locked() -> dict[str, set[str]]:
-    """Versions of each locked package; some have one for each platform."""
+def entries(lock: str) -> list[str]:
+    return re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^\s*#.*\n", "", (ROOT / lock).read_text(), flags=re.M))
+
+
+ENTRIES = [entry for lock in LOCKS for entry in entries(lock)]
+
+
+def locked(*locks: str) -> dict[str, set[str]]:
+    """Versions of each package of some locks; some have one for each platform."""
     found: dict[str, set[str]] = {}
-    for entry in ENTRIES:
+    for entry in (entry for lock in locks for entry in entries(lock)):
         name, version = re.match(r"([\w.-]+)==(\S+)", entry).groups()
         found.setdefault(canonicalize_name(name), set()).add(version)
     return found
@@ -39,12 +46,20 @@ def test_every_package_of_the_lock_is_pinned_by_version_and_hash():
     assert all(re.match(r"[\w.-]+==[\w.+!]+", entry) for entry in ENTRIES)
 
 
-def test_the_lock_names_no_addresses():
-    assert "://" not in (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_names_no_addresses(lock):
+    assert "://" not in (ROOT / lock).read_text()
+
+
+def test_the_lock_of_spark_names_no_other_versions_than_that_of_the_project():
+    """It is laid over the environment: two versions of a library would not be told apart."""
+    ours, theirs = ({entry.split(" ", 1)[0] for entry in entries(lock)} for lock in LOCKS)
+    names = {pin.split("==")[0] for pin in ours}
+    assert {pin for pin in theirs if pin.split("==")[0] in names} <= ours
 
 
 def test_everything_that_the_project_names_is_locked_within_its_bounds():
-    held = locked()
+    held = locked(*LOCKS)
     missing = [str(wanted) for wanted in named() if canonicalize_name(wanted.name) not in held]
     assert missing == []
     outside = [
@@ -150,4 +165,4 @@ def test_the_bill_of_materials_names_every_locked_package(tmp_path):
     assert told["bomFormat"] == "CycloneDX"
     assert told["metadata"]["component"]["name"] == "indirect-trust"
     named_versions = {(canonicalize_name(one["name"]), one["version"]) for one in told["components"]}
-    assert named_versions == {(name, version) for name, versions in locked().items() for version in versions}
+    assert named_versions == {(name, version) for name, versions in locked(LOCKS[0]).items() for version in versions}
