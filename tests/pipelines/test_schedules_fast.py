@@ -33,7 +33,7 @@ from tests.pipelines.schedules import deliver as put
 WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 """A schedule takes seconds: making one that fails smaller would take an hour, and says little more."""
 
-SOME = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), phases=WITHOUT_SHRINKING)
+SOME = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=WITHOUT_SHRINKING)
 
 
 @contextmanager
