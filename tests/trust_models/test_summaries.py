@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 from evidence_log import event_log
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -126,8 +126,9 @@ def covered(log: EventLog, day: date) -> pl.DataFrame:
     return coverage(log.known(SETTINGS.as_of(day))).collect()
 
 
-def made(log: EventLog, day: date, whole: EventLog | None = None) -> tuple[Summaries, pl.DataFrame]:
-    summaries, trials = summarise(log, day, SETTINGS, RHYTHM, covered=covered(whole or log, day))
+def made(log: EventLog, day: date, shown: pl.DataFrame | None = None) -> tuple[Summaries, pl.DataFrame]:
+    shown = covered(log, day) if shown is None else shown
+    summaries, trials = summarise(log, day, SETTINGS, RHYTHM, covered=shown)
     return Summaries(summaries.customers, summaries.streams.sort("customer_id", "stream")), trials
 
 
@@ -163,14 +164,14 @@ def with_entangled(log: EventLog, customers: pl.Series) -> pl.Series:
 @given(logs(), st.integers(0, 500), st.integers(1, 60))
 def test_what_is_kept_is_what_would_be_made_anew(log: EventLog, days: int, ahead: int) -> None:
     since, day = START + timedelta(days=days), START + timedelta(days=days + ahead)
-    if anchors(since, SETTINGS) != anchors(day, SETTINGS) or not covered(log, since).equals(covered(log, day)):
-        return  # then everybody is made anew
-    kept, _ = made(log, since)
+    assume(anchors(since, SETTINGS) == anchors(day, SETTINGS))  # else everybody is made anew
+    shown = covered(log, day)
+    kept, _ = made(log, since, shown)
     anew = changed(log, kept, since, day)
     part = log.of_customers(pl.concat([anew, with_entangled(log, anew)]).unique())
     told = together(
         Summaries(*(frame.filter(~pl.col("customer_id").is_in(anew.implode())) for frame in kept)),
-        of(made(part, day, log)[0], anew),
+        of(made(part, day, shown)[0], anew),
     )
     whole, _ = made(log, day)
     assert_frame_equal(told.customers, whole.customers, check_exact=True)
@@ -187,7 +188,7 @@ def test_customers_in_parts_are_what_they_are_together(log: EventLog, days: int)
     for name in CUSTOMERS:
         own = pl.Series("customer_id", [name])
         part = log.of_customers(pl.concat([own, with_entangled(log, own)]).unique())
-        found, of_part = made(part, day, log)
+        found, of_part = made(part, day, covered(log, day))
         parts.append(of(found, own))
         news = touched_customers(part, of_part, before=as_of.minus(1), now=as_of)
         touched.append(news.filter(news == name))
@@ -236,6 +237,65 @@ def test_a_summary_wakes_when_time_alone_changes_it() -> None:
     late = features(log.known(SETTINGS.as_of(due)), as_of=SETTINGS.as_of(due)).collect()
     assert late["orders_late"].to_list() == [1]
     assert features_on(kept, due, SETTINGS, None)["orders_late"].to_list() == [0]  # it had to be made anew
+
+
+def test_a_summary_wakes_when_a_complaint_has_waited_too_long_although_nobody_records_responses() -> None:
+    log = event_log([_first_order("ann")], [_first_complaint("ann")])
+    kept, _ = made(log, START)
+    due = _day(2 * 24 * 60)
+    assert kept.customers["wakes_on"].to_list() == [due]
+    assert features_on(kept, due, SETTINGS, None)["complaints_answered_late"].to_list() == [0]  # had to be made anew
+    assert features_on(made(log, due)[0], due, SETTINGS, None)["complaints_answered_late"].to_list() == [1]
+
+
+def test_no_summary_changes_before_the_day_on_which_it_is_to_be_made_anew() -> None:
+    """Day by day, for customers with one kind of matter each, so that no other wakes them."""
+    days = 24 * 60
+    again = {"order_id": "o-again", "ordered_at": _instant(100 * days), "ordered_date": _day(100 * days)}
+    log = event_log(
+        [
+            _first_order("plain"),
+            _first_order("late", promised_at=_instant(9 * days), delivered_at=_instant(50 * days)),
+            _first_order("returned", returned_at=_instant(60 * days), returned_share=1.0, fault_at=_instant(60 * days)),
+            _first_order("cancelled", cancelled_at=_instant(70 * days), returned_at=_instant(70 * days)),
+            _first_order("cross"),
+            _first_order("gone"),
+            _first_order("twice"),
+            _first_order("twice") | again | {"known_from": _day(100 * days)},
+        ],
+        [_first_complaint("cross", first_response_at=_instant(40 * days), resolved_at=_instant(75 * days))],
+        churn=[{"customer_id": "gone", "churned_at": _instant(55 * days), "churned_date": _day(55 * days),
+                "kind": "voluntary", "reactivated_at": _instant(101 * days), "known_from": _day(0)}],
+    )  # fmt: skip
+    shown, moved = covered(log, START + timedelta(days=400)), set[tuple[str, int]]()
+    for number in (*range(1, 110), *range(178, 183), *range(274, 278), *range(364, 378)):
+        since, day = START + timedelta(days=number - 1), START + timedelta(days=number)
+        kept, now = (made(log, at, shown)[0] for at in (since, day))
+        if anchors(day, SETTINGS) == anchors(since, SETTINGS):
+            anew = set(changed(log, kept, since, day))
+            told = {name for name in now.customers["customer_id"] if _said(kept, name) != _said(now, name)}
+            assert told <= anew, f"day {number}: {sorted(told - anew)} changed and would have been kept"
+            moved |= {(name, number) for name in told}
+    of_plain = {number for name, number in moved if name == "plain"}
+    assert {20, 30, 90, 180, 365} <= of_plain  # due, matured, and out of the windows
+    assert {("late", 9), ("late", 50), ("returned", 60), ("cross", 75), ("gone", 55), ("gone", 101)} <= moved
+    assert ("twice", 375) in moved  # its second order enters the season of a year ago
+
+
+def _first_order(customer: str, **facts: object) -> dict[str, object]:
+    row = {"order_id": f"o-{customer}", "customer_id": customer, "ordered_at": _instant(0), "ordered_date": _day(0)}
+    return row | {"amount": 10.0, "known_from": _day(0)} | facts
+
+
+def _first_complaint(customer: str, **facts: object) -> dict[str, object]:
+    row = {"complaint_id": f"k-{customer}", "customer_id": customer, "order_id": f"o-{customer}", "severity": 3}
+    row |= {"opened_at": _instant(0), "opened_date": _day(0), "dimension": "product_quality", "known_from": _day(0)}
+    return row | facts
+
+
+def _said(summaries: Summaries, customer: str) -> tuple[object, ...]:
+    of_customer = (frame.filter(pl.col("customer_id") == customer) for frame in summaries)
+    return tuple(frame.drop("wakes_on", strict=False).rows() for frame in of_customer)
 
 
 @pytest.mark.parametrize("days", [0, 29, 400])
