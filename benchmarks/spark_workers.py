@@ -24,8 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "reliability"))
-import spark_cluster  # noqa: E402
-from nights import Place  # noqa: E402
+import spark_cluster  # noqa: E402  # found by the path above only
+from nights import Place  # noqa: E402  # likewise
 
 NIGHT = """
 import sys

@@ -23,7 +23,7 @@ from trust_models.features import feature_summary, features_of_summary, turning_
 from trust_models.rhythm import RhythmReference
 from trust_models.snapshot import ScoringSettings
 from trust_models.streams import STREAMS
-from trust_models.trials import trials_and_those_to_come
+from trust_models.trials import trials
 
 
 class Summaries(NamedTuple):
@@ -67,8 +67,13 @@ def summarise(
     """
     as_of = settings.as_of(day)
     known = log.known(as_of).collect()
-    found = trials_and_those_to_come(
-        known, as_of=as_of, settings=settings.evidence, reference=rhythm, covered=covered.lazy()
+    found = trials(
+        known,
+        as_of=as_of,
+        settings=settings.evidence,
+        reference=rhythm,
+        covered=covered.lazy(),
+        has_those_to_come=True,
     ).collect()
     is_matured = pl.col("event_date") <= day
     waiting = found.lazy().filter(~is_matured).select("customer_id", day="event_date")

@@ -112,6 +112,7 @@ def trials(
     settings: EvidenceSettings,
     reference: RhythmReference | None,
     covered: pl.LazyFrame | None = None,
+    has_those_to_come: bool = False,
 ) -> pl.LazyFrame:
     """Every matured trial of every stream, with the facts known as of the day.
 
@@ -132,28 +133,14 @@ def trials(
         Frozen rhythm of purchases; None leaves out the loyalty streams.
     covered : LazyFrame, optional
         :func:`coverage` of the whole log; needed where ``log`` holds only some of the customers.
+    has_those_to_come : bool
+        Whether trials that only wait for their day are wanted too. Their event date says when they will mature if
+        nothing else becomes known; their outcome means nothing yet.
 
     Returns
     -------
     LazyFrame
         [customer_id: String, stream: Enum of STREAMS, event_date: Date, is_success: Boolean], in no particular order.
-    """
-    found = trials_and_those_to_come(log, as_of=as_of, settings=settings, reference=reference, covered=covered)
-    return found.filter(pl.col("event_date") <= as_of.day)
-
-
-def trials_and_those_to_come(
-    log: EventLog,
-    *,
-    as_of: AsOf,
-    settings: EvidenceSettings,
-    reference: RhythmReference | None,
-    covered: pl.LazyFrame | None = None,
-) -> pl.LazyFrame:
-    """The matured trials of :func:`trials`, and those that only wait for their day.
-
-    The event date of one that is still to come says when it will mature if nothing else becomes known; its outcome is
-    not known yet and means nothing.
     """
     covered = coverage(log) if covered is None else covered
     experience = pl.concat(
@@ -171,7 +158,8 @@ def trials_and_those_to_come(
         again = came_back(log, reference=reference, due_intervals=settings.due_intervals)
         forgiven = came_back_after_failure(failures, log, reference=reference, due_intervals=settings.due_intervals)
         found += [*(frame.with_columns(_STREAM).select(COLUMNS) for frame in (again, forgiven))]
-    return pl.concat(found)
+    every = pl.concat(found)
+    return every if has_those_to_come else every.filter(pl.col("event_date") <= as_of.day)
 
 
 def _verdict(is_trial: pl.Expr, failed_date: pl.Expr) -> pl.Expr:

@@ -1,13 +1,14 @@
 """Known facts for SQL: the staging tables as they could be known at the end of the newest night's as-of day.
 
-Belongs here: the views through which marts read what customers did, generated from the as-of discipline of the models.
-Must not be here: what is made of the facts (see ``sql/marts``), or masking in Polars (see ``trust_models.as_of``).
+Belongs here: the views through which marts read what customers did.
+Must not be here: what is made of the facts (see ``sql/marts``), or how they are masked (see ``as_of_sql``).
 """
 
 from datetime import date
 
+from pipelines.as_of_sql import known, set_as_of
 from pipelines.warehouse import Warehouse
-from trust_models.as_of import EVENT_AT, FACTS, SCHEMAS, AsOf
+from trust_models.as_of import AsOf
 
 SOURCES = ("orders", "complaints", "churn", "customers")
 """The staging tables that marts speak of."""
@@ -21,26 +22,6 @@ def offer_known_facts(warehouse: Warehouse) -> None:
     """
     newest: date = warehouse.value("select max(as_of) from scores.nights")
     as_of = AsOf(newest, warehouse.settings.time_zone)
-    warehouse.run(f"set variable as_of = date '{as_of.day}'")
-    warehouse.run(f"set variable as_of_end = timestamp '{as_of.end}'")
+    set_as_of(warehouse, as_of)
     for source in SOURCES:
         warehouse.run(f"create or replace temp view known_{source} as {known(source)}")
-
-
-def known(source: str, prefix: str = "staging.") -> str:
-    """The select of a staging table's rows and facts that are known at the end of the day in ``as_of``."""
-    facts = {
-        column: fact for fact, tells in FACTS.get(source, {}).items() for column in (fact, *tells)
-    }  # a column that only a later fact tells is null until then
-    columns = [
-        f"case when {facts[name]} < getvariable('as_of_end') then {name} end as {name}" if name in facts else name
-        for name in SCHEMAS[source]
-        if name not in ("known_from", "known_until")
-    ]
-    conditions = [
-        "known_from <= getvariable('as_of')",
-        "(known_until is null or known_until > getvariable('as_of'))",
-    ]
-    if event_at := EVENT_AT[source]:
-        conditions.append(f"{event_at} < getvariable('as_of_end')")
-    return f"select {', '.join(columns)} from {prefix}{source} where {' and '.join(conditions)}"

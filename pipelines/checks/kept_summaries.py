@@ -8,6 +8,7 @@ from datetime import date
 
 import polars as pl
 
+from data_contracts.casting import text_literal
 from pipelines.checks.findings import Finding, keep
 from pipelines.modelling.customer_parts import coverage_of, offer_parts, parts
 from pipelines.modelling.models import ModelsInUse
@@ -35,7 +36,7 @@ def check_kept(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Findin
     customers, different = 0, set[str]()
     for part in parts(warehouse):
         log, own = log_of(part), part[OWN]["customer_id"]
-        names = ", ".join("'{}'".format(name.replace("'", "''")) for name in own)
+        names = ", ".join(map(text_literal, own))
         kept = kept_snapshot(warehouse, f"customer_id in ({names})")
         made = _made(log, own, as_of, models, settings, covered, covered_before, interval)
         customers += len(kept.status)

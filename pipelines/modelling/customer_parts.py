@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from pipelines.bi.known_facts import known
+from data_contracts.casting import text_literal
+from pipelines.as_of_sql import known, set_as_of
 from pipelines.staging import event_frames, event_log
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import AsOf, EventLog
@@ -20,7 +21,7 @@ SOURCES = ("orders", "complaints", "churn", "customers")
 
 EVENTS_AT_ONCE, CUSTOMERS_AT_ONCE = 1_000_000, 250_000
 TRAINING_CUSTOMERS = 200_000
-PART, OTHERS = "part_of_customers", "entangled_with_part"
+PART, OTHERS, SAMPLE = "part_of_customers", "entangled_with_part", "trained_on"
 STAGING = "staging."
 
 EVERYBODY = "select customer_id from staging.orders union select customer_id from staging.complaints"
@@ -99,7 +100,7 @@ def customer_ranges(warehouse: Warehouse, table: str) -> list[str]:
             from {table}
         ) group by part order by part"""
     )
-    borders = ["'{}'".format(first.replace("'", "''")) for (first,) in firsts]
+    borders = [text_literal(first) for (first,) in firsts]
     return [
         f"customer_id >= {first}" + (f" and customer_id < {after}" if after else "")
         for first, after in zip(borders, [*borders[1:], ""], strict=True)
@@ -114,22 +115,21 @@ def training_log(warehouse: Warehouse) -> tuple[EventLog, Coverage]:
     customers = warehouse.value("select count(distinct customer_id) from staging.orders")
     part = None
     if customers > TRAINING_CUSTOMERS:
-        part = PART
+        part = SAMPLE
         warehouse.run(
-            f"""create or replace temp table {PART} as
+            f"""create or replace temp table {SAMPLE} as
             select customer_id from (select distinct customer_id from staging.orders)
             order by md5(customer_id) limit {TRAINING_CUSTOMERS}"""
         )
     return event_log(warehouse, part=part), lambda as_of: coverage_of(warehouse, as_of)
 
 
-def coverage_of(warehouse: Warehouse, as_of: AsOf, prefix: str = "staging.") -> pl.DataFrame:
+def coverage_of(warehouse: Warehouse, as_of: AsOf, prefix: str = STAGING) -> pl.DataFrame:
     """What the data of the whole company could have shown by a day: ``trials.coverage`` of all that is known.
 
     The database leaves out what cannot matter: of every source one row of a kind, and the first complaint of each.
     """
-    warehouse.run(f"set variable as_of = date '{as_of.day}'")
-    warehouse.run(f"set variable as_of_end = timestamp '{as_of.end}'")
+    set_as_of(warehouse, as_of)
     kinds = {
         "orders": "fault_at is null, return_reason is null, delivered_at is null",
         "complaints": "dimension, first_response_at is null, resolved_at is null",

@@ -40,7 +40,6 @@ KNOWN = {
 }
 """The frames of ``KnownCustomers``, and their tables."""
 
-BEFORE_STAGING = "before_"
 CHOSEN = "features.chosen"
 DAY_BEFORE, TRIAL_CHANGES = "features.day_before", "features.trial_changes"
 
@@ -116,8 +115,8 @@ def _offer_log_before(warehouse: Warehouse, night: date) -> str:
         return STAGING
     with staged_as_of(warehouse, day):
         for source in SOURCES:
-            warehouse.run(f"create or replace temp table {BEFORE_STAGING}{source} as from staging.{source}")
-    return BEFORE_STAGING
+            warehouse.run(f"create or replace temp table {BEFORE_NAME}{source} as from staging.{source}")
+    return BEFORE_NAME
 
 
 def _ids(warehouse: Warehouse, table: str) -> pl.Series:

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import polars as pl
 
 from pipelines.errors import UserError
+from pipelines.modelling.engines import Work
 from pipelines.settings import Settings
 from pipelines.storage.shared_path import shared_stage
 from trust_models.part_work import Part
@@ -44,8 +45,6 @@ _SETTINGS = {
     "spark.task.maxFailures": "8",
 }
 """What a night needs; ``spark-defaults.conf`` may say more."""
-
-Work = Callable[[Part], dict[str, pl.DataFrame]]
 
 
 class SparkEngine:

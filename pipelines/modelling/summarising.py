@@ -86,8 +86,9 @@ def bring_up(warehouse: Warehouse, night: date, models: ModelsInUse, shelf: Shel
     settings = models.settings(scoring_settings(warehouse.settings))
     covered = coverage_of(warehouse, settings.as_of(shelf.day(night)))
     made_of = _made_of(warehouse, shelf, night, models, settings, covered)
-    because = _why_all(warehouse, shelf, night, made_of)
-    since = None if because else _kept_night(warehouse, shelf)
+    kept = _kept(warehouse, shelf)
+    because = _why_all(warehouse, kept, night, made_of)
+    since = None if because or kept is None else kept[0]
     if since == night:
         return Brought(0, None)
     work = partial(
@@ -123,7 +124,7 @@ def kept_summaries(warehouse: Warehouse, shelf: Shelf, customers: str) -> Summar
 
 
 def population_interval_days(warehouse: Warehouse) -> float | None:
-    """Days between purchases of all customers: ``features.population_interval_days`` of the kept summaries."""
+    """Days between purchases, Σ span / Σ repeats of all customers; None where nobody has bought twice."""
     days, repeats = warehouse.run(
         f"select sum(last_order_date - first_order_date), sum(purchase_days - 1) from {NOW.customers}"
     )[0]
@@ -167,29 +168,30 @@ def _changed(shelf: Shelf, since: date, night: date) -> str:
     return " union ".join([f"select customer_id from {shelf.customers} where wakes_on <= date '{last}'", *came_or_went])
 
 
-def _why_all(warehouse: Warehouse, shelf: Shelf, night: date, made_of: dict[str, str]) -> str | None:
+def _kept(warehouse: Warehouse, shelf: Shelf) -> tuple[date, dict[str, str]] | None:
+    """The night that the kept summaries are of, and what they were made of; None where none are kept."""
+    if not warehouse.has_table(KEPT) or not warehouse.has_table(shelf.customers):
+        return None
+    held = warehouse.run(f"select night, made_of from {KEPT} where shelf = ?", (shelf.name,))
+    return (held[0][0], json.loads(held[0][1])) if held else None
+
+
+def _why_all(
+    warehouse: Warehouse, kept: tuple[date, dict[str, str]] | None, night: date, made_of: dict[str, str]
+) -> str | None:
     """Why no kept summary stands, in a word or two; None where they do."""
     if warehouse.settings.is_full:
         return "asked for"
-    if not warehouse.has_table(KEPT) or not warehouse.has_table(shelf.customers):
+    if kept is None:
         return "none are kept"
-    kept = warehouse.records(f"select night, made_of from {KEPT} where shelf = ?", (shelf.name,))
-    if not kept:
-        return "none are kept"
-    since: date = kept[0]["night"]
+    since, then = kept
     if since > night:
         return f"those of {since} are kept"
     if spoke_otherwise(warehouse, since):
         return "a source was delivered for the first time"
-    then = json.loads(kept[0]["made_of"])
     now = made_of | {"deliveries": str(fingerprint(warehouse, since))}
     changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     return f"changed: {', '.join(changed)}" if changed else None
-
-
-def _kept_night(warehouse: Warehouse, shelf: Shelf) -> date:
-    night: date = warehouse.value(f"select night from {KEPT} where shelf = ?", (shelf.name,))
-    return night
 
 
 def _made_of(
