@@ -350,9 +350,17 @@ def _quoted(path: Path) -> str:
 
 
 def macros(time_zone: str) -> str:
-    """Functions that the project's SQL uses: the business day of an instant, and from when a row counts as known."""
+    """Functions that the project's SQL uses: business days, from when a row counts as known, groups of a customer."""
     return f"""
         create or replace temp macro business_date(instant) as {business_date_sql(time_zone)};
         create or replace temp macro known_from(event_date, load_date, first_load_date) as
             case when load_date = first_load_date then least(event_date, load_date) else load_date end;
+        create or replace temp macro groups_of(segment, region, customer_class, channel, cohort) as [
+            {{ 'segment_by': 'all', 'segment_value': 'all' }},
+            {{ 'segment_by': 'segment', 'segment_value': segment }},
+            {{ 'segment_by': 'region', 'segment_value': region }},
+            {{ 'segment_by': 'customer_class', 'segment_value': customer_class }},
+            {{ 'segment_by': 'channel', 'segment_value': channel }},
+            {{ 'segment_by': 'cohort', 'segment_value': cohort }}
+        ];
     """

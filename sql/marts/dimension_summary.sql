@@ -49,14 +49,10 @@ grouped as (
         alike.customers,
         own.* exclude (segment, region, customer_class, channel, cohort, dimension, customers),
         own.customers as customers_with_evidence,
-        unnest([
-            { 'segment_by': 'all', 'segment_value': 'all' },
-            { 'segment_by': 'segment', 'segment_value': alike.segment },
-            { 'segment_by': 'region', 'segment_value': alike.region },
-            { 'segment_by': 'customer_class', 'segment_value': alike.customer_class },
-            { 'segment_by': 'channel', 'segment_value': alike.channel },
-            { 'segment_by': 'cohort', 'segment_value': alike.cohort }
-        ], max_depth := 2)
+        unnest(
+            groups_of(alike.segment, alike.region, alike.customer_class, alike.channel, alike.cohort),
+            max_depth := 2
+        )
     from alike
     cross join dimension
     left join own

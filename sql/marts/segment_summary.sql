@@ -8,14 +8,16 @@ with grouped as (
         night.trust_experience,
         night.churn_status,
         night.churn_risk,
-        unnest([
-            { 'segment_by': 'all', 'segment_value': 'all' },
-            { 'segment_by': 'segment', 'segment_value': customer_groups.segment },
-            { 'segment_by': 'region', 'segment_value': customer_groups.region },
-            { 'segment_by': 'customer_class', 'segment_value': customer_groups.customer_class },
-            { 'segment_by': 'channel', 'segment_value': customer_groups.channel },
-            { 'segment_by': 'cohort', 'segment_value': customer_groups.cohort }
-        ], max_depth := 2)
+        unnest(
+            groups_of(
+                customer_groups.segment,
+                customer_groups.region,
+                customer_groups.customer_class,
+                customer_groups.channel,
+                customer_groups.cohort
+            ),
+            max_depth := 2
+        )
     from customer_groups
     inner join scores.customer_days as night
         on

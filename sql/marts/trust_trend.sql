@@ -27,12 +27,10 @@ chosen as (
 grouped as (
     select
         day.*,
-        unnest([
-            { 'segment_by': 'all', 'segment_value': 'all' },
-            { 'segment_by': 'segment', 'segment_value': day.segment },
-            { 'segment_by': 'region', 'segment_value': day.region },
-            { 'segment_by': 'customer_class', 'segment_value': day.customer_class }
-        ], max_depth := 2)
+        unnest(
+            groups_of(day.segment, day.region, day.customer_class, null, null),
+            max_depth := 2
+        )
     from scores.customer_days as day
     semi join chosen on day.as_of = chosen.as_of and day.is_reconstructed = chosen.is_reconstructed
 ),
