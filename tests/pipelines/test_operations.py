@@ -10,7 +10,7 @@ from pipelines.errors import UserError
 @pytest.fixture
 def record(tmp_path):
     (tmp_path / "record").mkdir()
-    with DagsterInstance.local_temp(str(tmp_path / "record")) as instance:
+    with DagsterInstance.local_temp(str(tmp_path / "record"), {"telemetry": {"enabled": False}}) as instance:
         yield instance
 
 
