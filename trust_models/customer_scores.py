@@ -104,7 +104,7 @@ def score_customers(known: KnownCustomers, models: ScoringModels) -> CustomerSco
         .drop("trust_score_before")
     )
     told = {
-        "trust": trust_reasons(known.evidence, known.counts, models.trust, most=REASONS),
+        "trust": trust_reasons(known.evidence, known.counts, models.trust, shares=profile.shares, most=REASONS),
         "churn": churn_reasons,
     }
     reasons = pl.concat(frame.with_columns(score=pl.lit(name)) for name, frame in told.items())

@@ -220,7 +220,7 @@ class TrustEstimator(TransformerMixin, BaseEstimator):
         """Posterior summaries of each customer, and the success rates that they imply."""
         likelihoods, tail = self.likelihoods(), (1.0 - self.level) / 2.0
         parts = Parallel(n_jobs=self.n_jobs, require="sharedmem")(
-            delayed(_summary)(likelihoods, counts, tail) for counts in self.chunks(X)
+            delayed(summary)(likelihoods.posterior(counts), likelihoods.rates, tail) for counts in self.chunks(X)
         )
         return TrustPosterior(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -366,13 +366,12 @@ def _score(likelihoods: StreamLikelihoods, counts: Counts) -> Floats:
     return expectation(likelihoods.posterior(counts), PERCENTILE)
 
 
-def _summary(likelihoods: StreamLikelihoods, counts: Counts, tail: float) -> TrustPosterior:
-    """Posterior summaries of one chunk of customers."""
-    weights = likelihoods.posterior(counts)
+def summary(weights: Floats, rates: Floats, tail: float) -> TrustPosterior:
+    """What is told of posterior weights (rows, grid): ``rates`` are those of the streams (streams, grid)."""
     mean = expectation(weights, GRID)
     variance = np.maximum(expectation(weights, GRID**2) - mean**2, 0.0)
     score = expectation(weights, PERCENTILE)
     low, high = (100.0 * ndtr(quantile) for quantile in quantiles(weights, (tail, 1.0 - tail)))
     low, high = np.minimum(low, score), np.maximum(high, score)  # a posterior on the edge of the grid is one point
-    rates = np.column_stack([expectation(weights, rate) for rate in likelihoods.rates])
-    return TrustPosterior(mean, np.sqrt(variance), score, low, high, rates)
+    expected = np.column_stack([expectation(weights, rate) for rate in rates])
+    return TrustPosterior(mean, np.sqrt(variance), score, low, high, expected)

@@ -14,7 +14,7 @@ Trefethen, L. N., Weideman, J. A. C. (2014). The exponentially convergent trapez
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from scipy.special import expit, gammaln, ndtr, ndtri
 from trust_models.trust_likelihood import TrustParameters
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 
 GRID: Floats = np.linspace(-4.5, 4.5, 61)
 """Trust levels η on which posteriors live; 7 in a million customers lie outside."""
@@ -62,7 +63,7 @@ class Counts(NamedTuple):
     failures: Floats
     shifts: Floats
 
-    def rows(self, rows: slice | npt.NDArray[np.intp]) -> Counts:
+    def rows(self, rows: slice | Places) -> Counts:
         """The counts of some of the customers."""
         return Counts(self.successes[rows], self.failures[rows], self.shifts[rows])
 
@@ -111,8 +112,7 @@ class StreamLikelihoods:
                 weights *= self.of(stream, *(side[:, stream] for side in counts))
             elif len(rows):
                 weights[rows] *= self.of(stream, *(side[rows, stream] for side in counts))
-        weights *= 1.0 / weights.sum(axis=1, keepdims=True)
-        return weights
+        return _normalised(weights)
 
     def _logits(self, streams: slice, shift: float) -> Floats:
         loadings: Floats = self.parameters.loadings[streams, None]
@@ -126,6 +126,34 @@ class StreamLikelihoods:
             sides = (_table(concentration * expit(logits)[0]), _table(concentration * expit(-logits)[0]))
             self._tables[stream, shift] = np.vstack(sides)
         return self._tables[stream, shift]
+
+
+def posterior_of(likelihoods: Iterable[Floats], rows: int) -> Floats:
+    """Posterior weights (rows, grid) of customers, given the likelihoods (rows, grid) of all of their streams.
+
+    They are those of :meth:`StreamLikelihoods.posterior` to the last bit, where the streams come in the same order.
+    """
+    weights = np.tile(PRIOR, (rows, 1))
+    for likelihood in likelihoods:
+        weights *= likelihood
+    return _normalised(weights)
+
+
+def alike(counts: Counts, rows_at_once: int) -> Iterator[tuple[Places, Places]]:
+    """Streams and rows of customers who have trials in just these streams, a bounded number of rows at a time."""
+    has_trials = (counts.successes > 0) | (counts.failures > 0)
+    pattern = has_trials @ (1 << np.arange(has_trials.shape[1]))
+    order = np.argsort(pattern, kind="stable")
+    patterns, starts = np.unique(pattern[order], return_index=True)
+    for rows in np.split(order, starts[1:]) if len(patterns) else ():
+        for start in range(0, len(rows), rows_at_once):
+            yield np.flatnonzero(has_trials[rows[0]]), rows[start : start + rows_at_once]
+
+
+def _normalised(weights: Floats) -> Floats:
+    """The weights themselves, changed so that rows sum to 1."""
+    weights *= 1.0 / weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _table(shape: Floats) -> Floats:

@@ -21,11 +21,10 @@ from joblib import Parallel, delayed
 
 from trust_models.streams import STREAMS
 from trust_models.trust import TrustEstimator
-from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, Counts, StreamLikelihoods
+from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, Counts, Places, StreamLikelihoods, alike
 from trust_models.trust_words import sentences
 
 Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 
 ROWS_AT_ONCE = 512
 """Customers whose tables of products are held at once: few, so that they stay in the processor's cache."""
@@ -54,7 +53,7 @@ def shapley_values(estimator: TrustEstimator, X: object, *, of: Literal["mean", 
     ndarray of shape (customers, streams)
     """
     likelihoods, counts = estimator.likelihoods(), estimator.counts(X)
-    groups = list(_alike(counts))
+    groups = [(streams, rows) for streams, rows in alike(counts, ROWS_AT_ONCE) if len(streams)]
     parts = Parallel(n_jobs=estimator.n_jobs, require="sharedmem")(
         delayed(_shares)(likelihoods, counts, streams, rows, SCALES[of]) for streams, rows in groups
     )
@@ -65,7 +64,12 @@ def shapley_values(estimator: TrustEstimator, X: object, *, of: Literal["mean", 
 
 
 def reasons(
-    evidence: pl.DataFrame, counts: pl.DataFrame, estimator: TrustEstimator, *, most: int | None = None
+    evidence: pl.DataFrame,
+    counts: pl.DataFrame,
+    estimator: TrustEstimator,
+    *,
+    shares: Floats | None = None,
+    most: int | None = None,
 ) -> pl.DataFrame:
     """The streams behind each customer's score, the weightiest first, in plain words.
 
@@ -80,6 +84,8 @@ def reasons(
         [customer_id, stream, trials, failures], unfaded, for the words.
     estimator : TrustEstimator
         Fitted, with named streams.
+    shares : ndarray of shape (customers, streams), optional
+        Shapley values of the score, where they are known already; the evidence is then sorted by customer.
     most : int, optional
         Keep at most so many reasons a customer (they then no longer sum to the score).
 
@@ -94,56 +100,46 @@ def reasons(
     ValueError
         If a stream counts in a score but its trials are not among the counts.
     """
-    shares = _long_shares(evidence.sort("customer_id"), estimator)
-    size = pl.col("contribution").abs()
-    ranked = (
-        shares.sort("customer_id", size, "driver", descending=[False, True, False])
-        .with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("customer_id"))
-        .filter(pl.lit(most is None) | (pl.col("rank") <= (most or 0)))
-        .join(
-            counts.lazy().select("customer_id", "trials", "failures", driver=pl.col("stream").cast(pl.Enum(STREAMS))),
-            on=["customer_id", "driver"],
-            how="left",
-            maintain_order="left",
-        )
-        .collect()
-    )
-    if uncounted := ranked["trials"].null_count():
+    if shares is None:
+        evidence = evidence.sort("customer_id")
+        shares = shapley_values(estimator, evidence, of="score")
+    streams = [name for name in STREAMS if name in estimator.streams_]  # their order decides between equals
+    places = [estimator.streams_.index(name) for name in streams]
+    size = np.where(_has_trials(evidence, streams) & estimator.has_trials_[places], np.abs(shares[:, places]), -1.0)
+    order = np.argsort(-size, axis=1, kind="stable")[:, :most]
+    row, rank = np.nonzero(np.take_along_axis(size, order, axis=1) >= 0)
+    driver = order[row, rank]
+    trials, failures = (wide[driver, row] for wide in _wide(counts, evidence["customer_id"], streams))
+    if uncounted := int((trials < 0).sum()):
         raise ValueError(f"{uncounted} reasons have no trials in the counts; give the counts of the same day")
     text_en, text_zh = sentences()
-    return ranked.select(
-        "customer_id", "rank", pl.col("driver").cast(pl.String), "contribution", text_en=text_en, text_zh=text_zh
-    )
+    return pl.DataFrame(
+        {
+            "customer_id": evidence["customer_id"].gather(row),
+            "rank": rank + 1,
+            "driver": pl.Series(streams, dtype=pl.String).gather(driver),
+            "contribution": shares[:, places][row, driver],
+            "trials": trials,
+            "failures": failures,
+        }
+    ).select("customer_id", "rank", "driver", "contribution", text_en=text_en, text_zh=text_zh)
 
 
-def _long_shares(evidence: pl.DataFrame, estimator: TrustEstimator) -> pl.LazyFrame:
-    """One row a customer and stream with trials: [customer_id, driver, contribution]."""
-    names = estimator.streams_
-    shares = pl.DataFrame(shapley_values(estimator, evidence, of="score"), schema=list(names), orient="row")
-    has_trials = [
-        pl.when((evidence[f"r_{name}"] + evidence[f"s_{name}"] > 0) & bool(used)).then(pl.col(name)).alias(name)
-        for name, used in zip(names, estimator.has_trials_, strict=True)
-    ]
-    return (
-        shares.with_columns(has_trials)
-        .with_columns(evidence["customer_id"])
-        .lazy()
-        .unpivot(names, index="customer_id", variable_name="driver", value_name="contribution")
-        .filter(pl.col("contribution").is_not_null())
-        .with_columns(pl.col("driver").cast(pl.Enum(STREAMS)))
-    )
+def _has_trials(evidence: pl.DataFrame, streams: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Whether a customer has trials in a stream, (customers, streams)."""
+    columns = [(evidence[f"r_{name}"] + evidence[f"s_{name}"]).to_numpy() for name in streams]
+    return np.column_stack(columns) > 0
 
 
-def _alike(counts: Counts) -> Iterator[tuple[Places, Places]]:
-    """Streams and rows of customers who have trials in just these streams, a bounded number of rows at a time."""
-    has_trials = (counts.successes > 0) | (counts.failures > 0)
-    pattern = has_trials @ (1 << np.arange(has_trials.shape[1]))
-    order = np.argsort(pattern, kind="stable")
-    patterns, starts = np.unique(pattern[order], return_index=True)
-    for rows in np.split(order, starts[1:]) if len(patterns) else ():
-        if len(streams := np.flatnonzero(has_trials[rows[0]])):
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                yield streams, rows[start : start + ROWS_AT_ONCE]
+def _wide(counts: pl.DataFrame, customers: pl.Series, streams: Sequence[str]) -> Iterator[npt.NDArray[np.int64]]:
+    """Trials, then failures of each stream and customer (streams, customers); −1 where there is no row."""
+    places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
+    rows = counts.filter(pl.col("stream").cast(pl.String).is_in(streams)).join(places, on="customer_id", how="inner")
+    of_stream = rows["stream"].cast(pl.String).cast(pl.Enum(streams)).to_physical().to_numpy()
+    for name in ("trials", "failures"):
+        wide = np.full((len(streams), len(customers)), -1, dtype=np.int64)
+        wide[of_stream, rows["place"].to_numpy()] = rows[name].to_numpy()
+        yield wide
 
 
 def _shares(likelihoods: StreamLikelihoods, counts: Counts, streams: Places, rows: Places, scale: Floats) -> Floats:

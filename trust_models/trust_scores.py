@@ -15,7 +15,8 @@ import polars as pl
 
 from trust_models.dimensions import Opinion, opinions
 from trust_models.streams import DIMENSIONS, EXPERIENCE_STREAMS, STREAMS
-from trust_models.trust import TrustEstimator
+from trust_models.trust import TrustEstimator, TrustPosterior
+from trust_models.trust_explained import explained
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,11 +69,13 @@ class TrustProfile(NamedTuple):
     ``scores`` has one row a customer, sorted: :data:`COLUMNS`. Scores are 0–100 and unrounded, the reliability 0–1, the
     status ``scored`` or ``insufficient_evidence``. trust_experience is null where nobody had a trial of experience at
     fitting, a dimension likewise. ``opinions`` has one row a customer and dimension that the data speak of:
-    :data:`OPINION_COLUMNS`; its score is 100 · (belief + base_rate · uncertainty).
+    :data:`OPINION_COLUMNS`; its score is 100 · (belief + base_rate · uncertainty). ``shares``, of shape (customers,
+    streams), has the Shapley values of trust_score.
     """
 
     scores: pl.DataFrame
     opinions: pl.DataFrame
+    shares: Floats
 
 
 def trust_profile(
@@ -88,36 +91,47 @@ def trust_profile(
         Fitted on all streams, and on experience alone.
     """
     rows = evidence.sort("customer_id")
-    found = estimator.posterior(rows)
-    by_dimension = opinions(estimator, *estimator.counts(rows)[:2], found.rates)
-    scores: dict[str, Floats | None] = {
-        "trust_score": found.score,
-        "trust_low": found.low,
-        "trust_high": found.high,
-        "trust_reliability": found.reliability,
-        "trust_experience": None,
-    }
-    if experience_estimator.has_trials_.any():
-        scores["trust_experience"] = experience_estimator.scores(rows)
-    for name, opinion in by_dimension.items():
-        scores[f"trust_{name}"] = None if opinion is None else opinion.score
-    columns = [
-        pl.Series(name, [None] * len(rows) if values is None else values, dtype=pl.Float64)
-        for name, values in scores.items()
-    ]
-    is_scored = pl.Series(estimator.is_scored(found.reliability))
-    status = pl.when(is_scored).then(pl.lit("scored")).otherwise(pl.lit("insufficient_evidence"))
-    frame = pl.DataFrame([rows["customer_id"], *columns]).select(
-        *COLUMNS[:5], status.alias("trust_status"), *COLUMNS[6:]
-    )
-    return TrustProfile(frame, _opinion_rows(rows["customer_id"], by_dimension))
+    found = explained(estimator, experience_estimator, rows)
+    by_dimension = opinions(estimator, *estimator.counts(rows)[:2], found.posterior.rates)
+    experience = found.experience if experience_estimator.has_trials_.any() else None
+    scores = _frame(rows["customer_id"], estimator, found.posterior, experience, by_dimension)
+    return TrustProfile(scores, _opinion_rows(rows["customer_id"], by_dimension), found.shares)
 
 
 def trust_scores(
     evidence: pl.DataFrame, estimator: TrustEstimator, experience_estimator: TrustEstimator
 ) -> pl.DataFrame:
-    """The scores of :func:`trust_profile` alone."""
-    return trust_profile(evidence, estimator, experience_estimator).scores
+    """The scores of :func:`trust_profile` alone, to the last bit, without what only reasons need."""
+    rows = evidence.sort("customer_id")
+    found = estimator.posterior(rows)
+    by_dimension = opinions(estimator, *estimator.counts(rows)[:2], found.rates)
+    experience = experience_estimator.scores(rows) if experience_estimator.has_trials_.any() else None
+    return _frame(rows["customer_id"], estimator, found, experience, by_dimension)
+
+
+def _frame(
+    customers: pl.Series,
+    estimator: TrustEstimator,
+    found: TrustPosterior,
+    experience: Floats | None,
+    by_dimension: Mapping[str, Opinion | None],
+) -> pl.DataFrame:
+    scores: dict[str, Floats | None] = {
+        "trust_score": found.score,
+        "trust_low": found.low,
+        "trust_high": found.high,
+        "trust_reliability": found.reliability,
+        "trust_experience": experience,
+    }
+    for name, opinion in by_dimension.items():
+        scores[f"trust_{name}"] = None if opinion is None else opinion.score
+    columns = [
+        pl.Series(name, [None] * len(customers) if values is None else values, dtype=pl.Float64)
+        for name, values in scores.items()
+    ]
+    is_scored = pl.Series(estimator.is_scored(found.reliability))
+    status = pl.when(is_scored).then(pl.lit("scored")).otherwise(pl.lit("insufficient_evidence"))
+    return pl.DataFrame([customers, *columns]).select(*COLUMNS[:5], status.alias("trust_status"), *COLUMNS[6:])
 
 
 def _opinion_rows(customers: pl.Series, by_dimension: Mapping[str, Opinion | None]) -> pl.DataFrame:
