@@ -29,10 +29,13 @@ from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
+from copies import copy_company
+
 HERE = Path(__file__).resolve().parent
 TRUST = Path(sys.executable).with_name("trust")
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 SIZES = {"100k": 100_000, "1M": 1_000_000, "10M": 10_000_000, "100M": 100_000_000}
+LARGEST_SIMULATED = SIZES["10M"]
 PURCHASES_A_CUSTOMER, DAYS = 11.4, 1095
 LIBRARIES = ("duckdb", "polars", "numpy", "scikit-learn", "dagster", "great-expectations")
 _STEP = re.compile(r"^  (\w+)\.\S+\s+(?:[\d,]+ rows)?\s+([\d.]+) s$")
@@ -79,8 +82,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _company(folder: Path, purchases: int, seed: int) -> Path:
-    """The landing zone of a simulated company of about so many purchases, in the folder; made once."""
-    if not (folder / "landing").is_dir():
+    """The landing zone of a company of about so many purchases, in the folder; made once.
+
+    It is simulated, or where that would not fit into memory, many copies of one that is.
+    """
+    if purchases > LARGEST_SIMULATED and not (folder / "landing").is_dir():
+        whole = _company(folder.with_name("10M"), LARGEST_SIMULATED, seed)
+        copy_company(whole, folder / "landing", purchases // LARGEST_SIMULATED)
+    elif not (folder / "landing").is_dir():
         customers = str(round(purchases / PURCHASES_A_CUSTOMER))
         size = ["--customers", customers, "--days", str(DAYS), "--seed", str(seed)]
         subprocess.run([TRUST, "simulate", str(folder), *size], check=True)

@@ -66,7 +66,7 @@ class Settings:
     time_zone: str = "UTC"
     currency: str | None = None
     pseudonym_key: str | None = field(default=None, repr=False)
-    memory_limit: str = "50%"
+    memory_limit: str = "20%"
     wait_minutes: float = 0
     readers_group: str | None = None
     max_file_bytes: int = 64 * 10**9
@@ -116,7 +116,7 @@ class Settings:
             time_zone=os.environ.get("TRUST_TIME_ZONE", "UTC"),
             currency=os.environ.get("TRUST_CURRENCY") or None,
             pseudonym_key=os.environ.get("TRUST_PSEUDONYM_KEY"),
-            memory_limit=os.environ.get("TRUST_MEMORY_LIMIT") or "50%",
+            memory_limit=os.environ.get("TRUST_MEMORY_LIMIT") or "20%",
             wait_minutes=read_minutes(os.environ.get("TRUST_WAIT") or "0") if wait_minutes is None else wait_minutes,
             readers_group=os.environ.get("TRUST_READERS_GROUP") or None,
             max_file_bytes=read_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),

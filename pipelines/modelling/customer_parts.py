@@ -19,7 +19,7 @@ from trust_models.trials import Coverage, coverage
 SOURCES = ("orders", "complaints", "churn", "customers")
 """What summaries and scores are made of."""
 
-EVENTS_AT_ONCE, CUSTOMERS_AT_ONCE = 1_000_000, 250_000
+EVENTS_AT_ONCE, CUSTOMERS_AT_ONCE = 500_000, 125_000
 TRAINING_CUSTOMERS = 200_000
 PART, OTHERS, SAMPLE = "part_of_customers", "entangled_with_part", "trained_on"
 STAGING = "staging."

@@ -5,6 +5,7 @@ Belongs here: what an engine is, the one of this process, and which one a night 
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import polars as pl
@@ -23,11 +24,18 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Does the work in this process, one part after the other; one of them is in memory at a time."""
+    """Does the work in this process: on one part, while what was made of the part before is written away."""
 
     def map(self, work: Work, parts: Iterable[Part]) -> Iterator[dict[str, pl.DataFrame]]:
-        """What the work makes of each part, in the order of the parts."""
-        return map(work, parts)
+        """What the work makes of each part, in the order of the parts; of three parts something is held at a time."""
+        with ThreadPoolExecutor(max_workers=1) as worker:
+            ahead: Future[dict[str, pl.DataFrame]] | None = None
+            for part in parts:
+                begun, ahead = ahead, worker.submit(work, part)
+                if begun is not None:
+                    yield begun.result()
+            if ahead is not None:
+                yield ahead.result()
 
 
 def engine_of(settings: Settings) -> Engine:

@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from threading import Event
 
 import polars as pl
 import pytest
@@ -111,3 +112,23 @@ def test_spark_that_is_not_installed_is_told_with_what_installs_it(
         UserError, match=r"Spark is not installed; install it with: pip install 'indirect-trust\[spark\]'"
     ):
         spark_engine._session.__wrapped__("local[1]", None)
+
+
+def test_parts_come_in_their_order_and_the_next_is_begun_while_one_is_written_away() -> None:
+    begun = [Event() for _ in range(5)]
+
+    def work(part: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+        begun[part["given"]["n"][0]].set()
+        return doubled(part)
+
+    made = LocalEngine().map(work, ({"given": pl.DataFrame({"n": [n]})} for n in range(5)))
+    for n, part in enumerate(made):
+        assert part["made"]["n"].to_list() == [2 * n]
+        assert begun[min(n + 1, 4)].wait(timeout=60)
+    assert list(LocalEngine().map(work, ())) == []
+
+
+def test_a_refusal_of_one_part_ends_the_night_in_its_words() -> None:
+    parts = ({"given": pl.DataFrame({"n": [n]})} for n in range(3))
+    with pytest.raises(ValueError, match="no such feature"):
+        list(LocalEngine().map(refused, parts))
