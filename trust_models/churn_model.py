@@ -176,7 +176,8 @@ class ChurnModel(BaseEstimator):
 
 def _told(features: pl.DataFrame, ranked: pl.DataFrame, driver: str, en: pl.Expr, zh: pl.Expr) -> pl.DataFrame:
     """The rows of one driver with the customer and the words."""
-    words = features[ranked["row"]].select("customer_id", en.alias("text_en"), zh.alias("text_zh"))
+    read = dict.fromkeys(("customer_id", *en.meta.root_names(), *zh.meta.root_names()))  # of many columns a few
+    words = features.select(*read)[ranked["row"]].select("customer_id", en.alias("text_en"), zh.alias("text_zh"))
     return ranked.with_columns(words, driver=pl.lit(driver))
 
 

@@ -34,7 +34,6 @@ FEATURES = {
     "evidence_before": "The same thirty days earlier, for the change of the score: one row per customer.",
     "day_before": "What was known the day before of those of whom more is known now, and of some others.",
     "trial_changes": "What became of trials since the day before: one row per customer and stream.",
-    "trial_counts": "Trials and failures as they were, for words: one row per customer and stream.",
     "trial_outcomes": "Trials and failures by product category and channel, one row per stream and pair of them.",
     "customer_features": "What the churn model reads as of the day: one row per customer.",
     "customer_status": "Active, lapsed or churned, and the groups a customer belongs to: one row per customer.",

@@ -127,18 +127,22 @@ def training_log(warehouse: Warehouse) -> tuple[EventLog, Coverage]:
 def coverage_of(warehouse: Warehouse, as_of: AsOf, prefix: str = STAGING) -> pl.DataFrame:
     """What the data of the whole company could have shown by a day: ``trials.coverage`` of all that is known.
 
-    The database leaves out what cannot matter: of every source one row of a kind, and the first complaint of each.
+    The database leaves out what cannot matter: it gives one row of each kind, in the columns that count.
     """
     set_as_of(warehouse, as_of)
+    wanted = {
+        "orders": ("fault_at", "return_reason", "delivered_at"),
+        "complaints": ("opened_date", "first_response_at", "resolved_at", "dimension"),
+    }
     kinds = {
         "orders": "fault_at is null, return_reason is null, delivered_at is null",
         "complaints": "dimension, first_response_at is null, resolved_at is null",
     }
-    first = {"orders": "ordered_at", "complaints": "opened_date"}
     frames = {
         source: warehouse.frame(
-            f"select unnest(arg_min(known, {first[source]})) from ({known(source, prefix)}) as known group by {kind}"
+            f"select {', '.join(f'min({name}) as {name}' for name in columns)}"
+            f" from ({known(source, prefix)}) as known group by {kinds[source]}"
         ).lazy()
-        for source, kind in kinds.items()
+        for source, columns in wanted.items()
     }
     return coverage(EventLog.of(**frames)).collect()

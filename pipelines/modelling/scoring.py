@@ -18,7 +18,7 @@ from pipelines.modelling.customer_parts import customer_ranges
 from pipelines.modelling.engines import engine_of
 from pipelines.modelling.models import ModelsInUse
 from pipelines.modelling.scoring_settings import band_limits, change_settings, scoring_settings
-from pipelines.modelling.snapshots import DAY_BEFORE, KNOWN, TRIAL_CHANGES, kept_snapshot
+from pipelines.modelling.snapshots import COUNTS, DAY_BEFORE, KNOWN, TRIAL_CHANGES, kept_snapshot
 from pipelines.modelling.summarising import OUTCOMES
 from pipelines.staging import reporting_currency
 from pipelines.warehouse import Warehouse, __version__
@@ -52,7 +52,7 @@ def score(warehouse: Warehouse, as_of: date, models: ModelsInUse, run_id: str) -
         if is_newest:
             told = changes.rows.with_columns(as_of=pl.lit(as_of), compared_with=pl.lit(as_of - timedelta(days=1)))
             warehouse.replace("scores.changes", told)
-            for name, table in (("trial_counts", KNOWN["counts"]), ("trial_outcomes", OUTCOMES)):
+            for name, table in (("trial_counts", COUNTS), ("trial_outcomes", OUTCOMES)):
                 warehouse.run(f"create or replace table scores.{name} as from {table}")
             warehouse.replace("meta.actions", actions())
     return _rows(warehouse, as_of)

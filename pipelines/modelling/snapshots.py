@@ -36,9 +36,11 @@ KNOWN = {
     "evidence_before": "features.evidence_before",
     "features": "features.customer_features",
     "status": "features.customer_status",
-    "counts": "features.trial_counts",
 }
-"""The frames of ``KnownCustomers``, and their tables."""
+"""The frames of ``KnownCustomers``, and their tables; counts are kept with the summaries."""
+
+COUNTS = f"(select customer_id, stream, trials, failures from {NOW.streams})"
+"""The counts of ``KnownCustomers``, which no other table holds."""
 
 CHOSEN = "features.chosen"
 DAY_BEFORE, TRIAL_CHANGES = "features.day_before", "features.trial_changes"
@@ -52,8 +54,8 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Bro
         for table in (*KNOWN.values(), DAY_BEFORE, TRIAL_CHANGES):
             warehouse.run(f"drop table if exists {table}")
         for known in _known(warehouse, as_of, models):
-            for name, frame in known.items():
-                warehouse.append(KNOWN[name], frame)
+            for name, table in KNOWN.items():
+                warehouse.append(table, known[name])
         for found in _days_before(warehouse, as_of, models):
             warehouse.append(DAY_BEFORE, found["evidence"])
             warehouse.append(TRIAL_CHANGES, found["changed"])
@@ -62,10 +64,11 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Bro
 
 def kept_snapshot(warehouse: Warehouse, customers: str) -> KnownCustomers:
     """What the snapshot knows of the customers who meet a condition, sorted."""
-    query = "select * from {table} where {customers} order by customer_id"
-    return KnownCustomers(
-        **{name: warehouse.frame(query.format(table=table, customers=customers)) for name, table in KNOWN.items()}
-    )
+    frames = {
+        name: warehouse.frame(f"select * from {table} where {customers} order by customer_id")
+        for name, table in (KNOWN | {"counts": COUNTS}).items()
+    }
+    return KnownCustomers(**frames)
 
 
 def _known(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[dict[str, pl.DataFrame]]:

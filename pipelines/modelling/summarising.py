@@ -114,13 +114,11 @@ def bring_up(warehouse: Warehouse, night: date, models: ModelsInUse, shelf: Shel
 
 
 def kept_summaries(warehouse: Warehouse, shelf: Shelf, customers: str) -> Summaries:
-    """The summaries of the customers who meet a condition, sorted."""
-    return Summaries(
-        *(
-            warehouse.frame(f"select * from {table} where {customers} order by customer_id")
-            for table in (shelf.customers, shelf.streams)
-        )
+    """The summaries of the customers who meet a condition: customers sorted, streams in any order."""
+    found, streams = (
+        warehouse.frame(f"select * from {table} where {customers}") for table in (shelf.customers, shelf.streams)
     )
+    return Summaries(found.sort("customer_id"), streams)
 
 
 def population_interval_days(warehouse: Warehouse) -> float | None:

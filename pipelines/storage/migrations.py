@@ -97,5 +97,15 @@ def _staged_tables(warehouse: Warehouse) -> None:
         )
 
 
-STEPS: Mapping[int, Callable[[Warehouse], None]] = {2: _erasure_and_deliveries, 3: _changes, 4: _staged_tables}
+def _counts_of_streams(warehouse: Warehouse) -> None:
+    """Version 5: trials are counted with the summaries of streams, and in no table of their own."""
+    warehouse.run("drop table if exists features.trial_counts")
+
+
+STEPS: Mapping[int, Callable[[Warehouse], None]] = {
+    2: _erasure_and_deliveries,
+    3: _changes,
+    4: _staged_tables,
+    5: _counts_of_streams,
+}
 """What makes a warehouse of version N of one of version N - 1."""

@@ -105,7 +105,6 @@ def of_day(warehouse: Warehouse, day: date) -> dict[str, pl.DataFrame]:
         "evidence_before",
         "day_before",
         "trial_changes",
-        "trial_counts",
         "customer_features",
         "customer_status",
         "customer_summaries",
