@@ -6,7 +6,7 @@ Must not be here: what a version or a fact is (see ``sql/staging`` and ``trust_m
 made anew (see ``staging_parts``).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
@@ -17,7 +17,7 @@ from data_contracts.casting import text_literal
 from pipelines.errors import UserError
 from pipelines.ingest.deliveries import refuse_other_settings
 from pipelines.sql_files import header, tables_read, text_reading
-from pipelines.staging_parts import Part, note_staged, part_to_stage
+from pipelines.staging_parts import Part, note_staged, part_to_stage, parts_of_whole
 from pipelines.warehouse import Warehouse
 from trust_models.as_of import SCHEMAS, EventLog
 
@@ -39,27 +39,43 @@ def stage(warehouse: Warehouse, table: str, until: date = date.max) -> int:
     given = variables(warehouse)
     part = part_to_stage(warehouse, table, until, given)
     with warehouse.transaction():
+        warehouse.set_variables(given | {"until": until})
         if part is None:
-            warehouse.run_file(f"staging/{table}.sql", f"staging.{table}", given | {"until": until})
+            _make(warehouse, table, parts_of_whole(warehouse, table, until))
         else:
-            warehouse.set_variables(given | {"until": until})
             _replace(warehouse, table, part)
         note_staged(warehouse, table, until, given)
     return int(warehouse.value(f"select count(*) from staging.{table}"))
+
+
+def _make(warehouse: Warehouse, table: str, parts: Sequence[Part]) -> None:
+    """Make a table as a whole: in one go, or of many rows a part at a time."""
+    if not parts:
+        warehouse.run_file(f"staging/{table}.sql", f"staging.{table}")
+    for number, part in enumerate(parts):
+        with _query_of(warehouse, table, part) as query:
+            into = f"insert into staging.{table} by name" if number else f"create or replace table staging.{table} as"
+            warehouse.run(f"{into} {query}")
 
 
 def _replace(warehouse: Warehouse, table: str, part: Part) -> None:
     """Make the rows of some keys anew, by the same select that makes the table."""
     warehouse.run(f"create or replace temp table touched as {part.touched}")
     if warehouse.value("select count(*) > 0 from touched"):
-        for name, rows in part.reads.items():
-            warehouse.run(f"create or replace temp table {name} as {rows}")
-        query = text_reading(f"staging/{table}.sql", part.instead)
         key = ", ".join(part.key)
-        warehouse.run(f"delete from staging.{table} where ({key}) in (select ({key}) from touched)")
-        warehouse.run(f"insert into staging.{table} by name {query}")
-        warehouse.run("".join(f"drop table {name};" for name in part.reads))
+        with _query_of(warehouse, table, part) as query:
+            warehouse.run(f"delete from staging.{table} where ({key}) in (select ({key}) from touched)")
+            warehouse.run(f"insert into staging.{table} by name {query}")
     warehouse.run("drop table touched")
+
+
+@contextmanager
+def _query_of(warehouse: Warehouse, table: str, part: Part) -> Iterator[str]:
+    """The select that makes a part of a table, for the time of a ``with`` block."""
+    for name, rows in part.reads.items():
+        warehouse.run(f"create or replace temp table {name} as {rows}")
+    yield text_reading(f"staging/{table}.sql", part.instead)
+    warehouse.run("".join(f"drop table {name};" for name in part.reads))
 
 
 def staged_until(warehouse: Warehouse) -> date:

@@ -1,6 +1,7 @@
 """What each staging table was made of, kept in ``meta.staged``, and which part of it later deliveries make out of date.
 
-Belongs here: when a table has to be made anew as a whole, and of which keys otherwise. Must not be here: making it.
+Belongs here: when a table has to be made anew as a whole, in how many parts then, and of which keys otherwise.
+Must not be here: making it.
 
 A row of staging comes of the delivered rows of one key alone: of one order, complaint, customer. What else it depends
 on is in a digest: settings, the SQL, every delivery up to the day it was made for, as it was loaded and what of it was
@@ -28,26 +29,30 @@ _KEYS = {
 """The source that a table's rows come from, and the key that its SQL keeps together."""
 
 
+ROWS_AT_ONCE = 20_000_000
+"""Rows that a table is made of at once: what is summed and sorted of more would fill the disk."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """The part of a staging table that is to be made anew.
+    """A part of a staging table.
 
     Parameters
     ----------
     key : tuple of str
         Columns that say which rows are of the part.
-    touched : str
-        Select of the keys, one row each.
     reads : mapping of str to str
         Temporary tables that the SQL of the table reads: name → select, which may read ``touched``.
     instead : mapping of str to str
         In whose place: the table's name in the SQL → what is read.
+    touched : str, optional
+        Select of the keys of the part, one row each, where it is to be made anew.
     """
 
     key: tuple[str, ...]
-    touched: str
     reads: Mapping[str, str] = field(default_factory=dict)
     instead: Mapping[str, str] = field(default_factory=dict)
+    touched: str | None = None
 
 
 def part_to_stage(warehouse: Warehouse, table: str, until: date, given: Mapping[str, object]) -> Part | None:
@@ -74,7 +79,24 @@ def part_to_stage(warehouse: Warehouse, table: str, until: date, given: Mapping[
     since: date = held[0][0]
     if any(since < first <= until for first in _first_deliveries(table, given)):
         return None
-    return _repurchases(warehouse, since, until) if table == "repurchases" else _of_source(table, since, until)
+    key, among, _ = _made_by(warehouse, table, until)
+    touched = f"select distinct {', '.join(key)} from {among} where {_between(since, until)}"
+    if among == "staging.orders":
+        spoken_of = f"select order_id from raw.purchases where {_between(since, until)}"
+        touched = f"select distinct customer_id from raw.purchases where order_id in ({spoken_of})"
+    return _part(warehouse, table, until, f"semi join touched using ({', '.join(key)})", touched)
+
+
+def parts_of_whole(warehouse: Warehouse, table: str, until: date) -> list[Part]:
+    """Parts that together make a table as a whole; none where it is of few rows, and made in one go.
+
+    A key is in one part with all that was delivered of it; in which, its hash says.
+    """
+    key, among, _ = _made_by(warehouse, table, until)
+    parts = -(-warehouse.value(f"select count(*) from {among}") // ROWS_AT_ONCE)
+    hashed = f"hash({', '.join(key)}) % {parts}"
+    numbers = range(parts) if parts > 1 else ()
+    return [_part(warehouse, table, until, f"where {hashed} = {number}") for number in numbers]
 
 
 def note_staged(warehouse: Warehouse, table: str, until: date, given: Mapping[str, object]) -> None:
@@ -84,25 +106,26 @@ def note_staged(warehouse: Warehouse, table: str, until: date, given: Mapping[st
     warehouse.run("insert into meta.staged values (?, ?, ?)", (table, until, _made_of(warehouse, table, until, given)))
 
 
-def _of_source(table: str, since: date, until: date) -> Part:
-    source, key = _KEYS[table]
-    touched = f"select distinct {', '.join(key)} from raw.{source} where {_between(since, until)}"
-    part = f"select * from raw.{source} semi join touched using ({', '.join(key)})"
-    return Part(key, touched, {"part": part}, {f"raw.{source}": "part"})
+def _made_by(warehouse: Warehouse, table: str, until: date) -> tuple[tuple[str, ...], str, bool]:
+    """The key that the SQL of a table keeps together, the table its rows come of, and whether it reads no other.
 
-
-def _repurchases(warehouse: Warehouse, since: date, until: date) -> Part:
-    """Of the company's own feed the orders that it speaks of; else the customers whose orders were spoken of."""
+    Repurchases come of the company's own feed, where it keeps one, and else of the orders of each customer.
+    """
+    if table != "repurchases":
+        source, key = _KEYS[table]
+        return key, f"raw.{source}", True
     if warehouse.value(f"select count(*) > 0 from raw.repurchases where load_date <= date '{until}'"):
-        touched = f"select distinct order_id from raw.repurchases where {_between(since, until)}"
-        part = "select * from raw.repurchases semi join touched using (order_id)"
-        nothing = "select * from staging.orders limit 0"
-        reads = {"part": part, "underived": nothing}
-        return Part(("order_id",), touched, reads, {"raw.repurchases": "part", "staging.orders": "underived"})
-    spoken_of = f"select order_id from raw.purchases where {_between(since, until)}"
-    touched = f"select distinct customer_id from raw.purchases where order_id in ({spoken_of})"
-    part = "select * from staging.orders semi join touched using (customer_id)"
-    return Part(("customer_id",), touched, {"part": part}, {"staging.orders": "part"})
+        return ("order_id",), "raw.repurchases", False
+    return ("customer_id",), "staging.orders", True
+
+
+def _part(warehouse: Warehouse, table: str, until: date, rows: str, touched: str | None = None) -> Part:
+    """The part of a table that some rows of the table it is made of make."""
+    key, among, is_alone = _made_by(warehouse, table, until)
+    reads, instead = {"part": f"select * from {among} {rows}"}, {among: "part"}
+    if not is_alone:  # the feed says all: nothing is derived
+        reads["underived"], instead["staging.orders"] = "select * from staging.orders limit 0", "underived"
+    return Part(key, reads, instead, touched)
 
 
 def _between(since: date, until: date) -> str:

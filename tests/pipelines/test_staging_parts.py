@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from data_contracts import contract, landing_contracts
-from pipelines import sql_files
+from pipelines import sql_files, staging_parts
 from pipelines.ingest.accepting import prepare
 from pipelines.ingest.loading import load, load_again
 from pipelines.privacy.erased_rows import Persons, delete
 from pipelines.privacy.tombstones import key_for_erasing, offer_tombstone
 from pipelines.settings import Settings
 from pipelines.staging import TABLES, stage, staged_as_of, staged_until, variables
-from pipelines.staging_parts import part_to_stage
+from pipelines.staging_parts import part_to_stage, parts_of_whole
 from pipelines.warehouse import Warehouse
 from tests.pipelines import schedules
 
@@ -154,6 +154,21 @@ def test_a_table_brought_up_day_by_day_is_the_one_made_at_once(
             found = rows(warehouse)
             with warehouse_put_back(warehouse):
                 assert differing(found, anew(warehouse, one["day"])) == []
+
+
+@settings(max_examples=4, suppress_health_check=list(HealthCheck), phases=WITHOUT_SHRINKING)
+@given(days())
+def test_a_table_of_many_rows_that_is_made_in_parts_is_the_one_made_at_once(
+    tmp_path_factory: pytest.TempPathFactory, happened: list[dict[str, Any]]
+) -> None:
+    with opened(tmp_path_factory.mktemp("company"), is_full=True) as warehouse, pytest.MonkeyPatch.context() as patch:
+        for one in happened:
+            deliver(warehouse, one)
+        patch.setattr(staging_parts, "ROWS_AT_ONCE", 2)
+        stage_all(warehouse, happened[-1]["day"])
+        found = rows(warehouse)
+        assert sum(len(parts_of_whole(warehouse, table, date.max)) for table in TABLES) > len(TABLES)
+        assert differing(found, anew(warehouse, happened[-1]["day"])) == []
 
 
 @contextmanager
