@@ -34,6 +34,7 @@ from pipelines.cli_options import (
 from pipelines.cli_persons import app as persons
 from pipelines.cli_progress import shown_run
 from pipelines.errors import UserError
+from pipelines.libraries import load_libraries
 from pipelines.storage.private_files import be_private
 
 if TYPE_CHECKING:
@@ -258,7 +259,6 @@ def _run(
     from data_contracts import landing_contracts
     from pipelines.ingest.landing import days_since, newest_day
     from pipelines.operations.logs import Log, chosen_form
-    from pipelines.operations.run_telling import tell_refusal
     from pipelines.settings import Settings
 
     log = Log(chosen_form(log_form), job=job)
@@ -273,6 +273,8 @@ def _run(
     except typer.Exit:
         raise
     except Exception as error:
+        from pipelines.operations.run_telling import tell_refusal  # knows Dagster, which takes a second
+
         warn(tell_refusal(log, job, day, error), log)
         if log.is_json and isinstance(error, UserError):
             raise typer.Exit(error.exit_code) from None
@@ -280,14 +282,15 @@ def _run(
 
 
 def _run_job(settings: "Settings", job: str, day: date, log: "Log", *, as_json: bool, quiet: bool) -> None:
-    from pipelines.night import new_run_id, run_job
-    from pipelines.operations.run_telling import log_step, tell_outcome
-
-    run_id = new_run_id()
-    log = log.bound(run_id=run_id)
-    log.info("start")
     began = time.monotonic()
     with shown_run(job, day, is_shown=not (quiet or as_json)) as shown:
+        load_libraries()  # takes seconds: not before the run is shown
+        from pipelines.night import new_run_id, run_job
+        from pipelines.operations.run_telling import log_step, tell_outcome
+
+        run_id = new_run_id()
+        log = log.bound(run_id=run_id)
+        log.info("start")
 
         def follow(step: "Step") -> None:
             log_step(log, step)
@@ -295,7 +298,7 @@ def _run_job(settings: "Settings", job: str, day: date, log: "Log", *, as_json: 
 
         outcome = run_job(settings, job, day, follow, run_id, shown.begin)
     problems = tell_outcome(log, settings, job, day, outcome, time.monotonic() - began)
-    from pipelines.bi.summary import render, summary  # takes seconds: not before the run is shown
+    from pipelines.bi.summary import render, summary
 
     told = summary(settings, job, day, outcome)
     if as_json:
