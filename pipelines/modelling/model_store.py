@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,7 @@ def _registered(kind: str, version: str, trained_as_of: date, is_promoted: bool,
 
 
 def load(warehouse: Warehouse, registered: Registered) -> Any:
-    """Read a model.
+    """Read a model; whoever reads the same file again in this process is given the same object, which nobody changes.
 
     Raises
     ------
@@ -223,7 +224,14 @@ def load(warehouse: Warehouse, registered: Registered) -> Any:
             f"{path}: was written by scikit-learn {written}, and {reading} is installed, which may read it otherwise;"
             f" {advice}, or install scikit-learn {written}"
         )
+    stranger, model = _read(content)
+    if stranger is not None:
+        raise UserError(f"{path}: holds the type {stranger}, which no model of ours has; {advice}")
+    return model
+
+
+@lru_cache(maxsize=4)
+def _read(content: bytes) -> tuple[str | None, Any]:
+    """A type that no model of ours has, or None and the model; a night asks for each of its three models four times."""
     untrusted = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED_TYPES))
-    if untrusted:
-        raise UserError(f"{path}: holds the type {untrusted[0]}, which no model of ours has; {advice}")
-    return skops.io.loads(content, trusted=list(TRUSTED_TYPES))
+    return (untrusted[0], None) if untrusted else (None, skops.io.loads(content, trusted=list(TRUSTED_TYPES)))

@@ -39,6 +39,13 @@ def test_a_model_comes_back_as_it_was(warehouse: Warehouse) -> None:
     assert again.probability_active(rows, 90.0) == model().probability_active(rows, 90.0)
 
 
+def test_a_model_is_read_once_and_another_in_its_place_is_not_taken_for_it(warehouse: Warehouse) -> None:
+    kept = save(warehouse, "churn", model(), JANUARY, {}, is_promoted=True)
+    assert load(warehouse, kept) is load(warehouse, kept)
+    other = save(warehouse, "churn", model(1), JANUARY, {}, is_promoted=True)
+    assert load(warehouse, other) is not load(warehouse, kept)
+
+
 def test_equal_models_have_equal_versions_and_others_do_not(warehouse: Warehouse) -> None:
     first = save(warehouse, "churn", model(), JANUARY, {}, is_promoted=True).version
     assert save(warehouse, "churn", model(), JANUARY, {}, is_promoted=True).version == first
