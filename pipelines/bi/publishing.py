@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_contracts import Contract
 from data_contracts.sql import comments, create_table
+from pipelines.bi import growing, history
 from pipelines.errors import UserError
 from pipelines.storage.durable_files import move_durably
 from pipelines.storage.private_files import share
@@ -26,7 +27,8 @@ def publish(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path)
     """Publish the marts of the contracts as ``target``; returns the rows of each table.
 
     Readers see the old file until the new one is complete, read back and on disk, then the new one; never anything
-    between. Where this fails the old file stands and nothing is left beside it.
+    between. Where this fails the old file stands and nothing is left beside it. Where only days came to the history
+    the new file begins as a copy of the old one.
 
     Raises
     ------
@@ -36,15 +38,20 @@ def publish(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path)
     building = target.with_name(f".{target.name}.building")
     _remove(building)
     try:
+        is_grown = growing.begin(warehouse, contracts, target, building)
         with warehouse.attached(building, "published", STORAGE_VERSION):
+            if is_grown:
+                growing.keep_history_only(warehouse, "published")
             with warehouse.transaction():  # each commit waits for the disk, and there would be one a comment
                 for contract in contracts:
                     _make(warehouse, contract)
             for contract in contracts:
                 _copy(warehouse, contract)
         rows = _verified(warehouse, contracts, building)
+        digest = growing.digest_of(building)
         share(building, warehouse.settings)
         move_durably(building, target)
+        growing.note(warehouse, contracts, digest)
     finally:
         _remove(building)
     return rows
@@ -57,8 +64,11 @@ def _make(warehouse: Warehouse, contract: Contract) -> None:
 
 
 def _copy(warehouse: Warehouse, contract: Contract) -> None:
+    """Copy the rows of a mart; of the history those of days that the file does not hold."""
     name = f"published.main.{contract.name}"
-    warehouse.run(f"insert into {name} by name select {_columns(contract)} from marts.{contract.name}")
+    is_new = f"as_of > coalesce((select max(as_of) from {name}), date '-infinity')"
+    wanted = f" where {is_new}" if contract.name == history.NAME else ""
+    warehouse.run(f"insert into {name} by name select {_columns(contract)} from marts.{contract.name}{wanted}")
 
 
 def _verified(warehouse: Warehouse, contracts: tuple[Contract, ...], building: Path) -> dict[str, int]:
