@@ -30,7 +30,7 @@ def begin(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path, b
     if noted is None or agreed is None or warehouse.settings.is_full or not target.is_file():
         return False
     until, rests_on, digest = noted
-    newest: date | None = warehouse.value("select max(as_of) from meta.history_days")
+    newest: date | None = warehouse.value(f"select max(as_of) from {history.DAYS}")
     if newest is None or newest <= until or _rests_on(warehouse, agreed, until) != rests_on:
         return False
     if _copied(target, building) == digest:
@@ -51,9 +51,9 @@ def keep_history_only(warehouse: Warehouse, database: str) -> None:
 def note(warehouse: Warehouse, contracts: tuple[Contract, ...], digest: str) -> None:
     """Note that a file of this digest was read back, holds the history as it is now, and is published."""
     agreed = _history_of(contracts)
-    if agreed is None or not warehouse.has_table("meta.history_days"):
+    if agreed is None or not warehouse.has_table(history.DAYS):
         return
-    newest: date | None = warehouse.value("select max(as_of) from meta.history_days")
+    newest: date | None = warehouse.value(f"select max(as_of) from {history.DAYS}")
     if newest is not None:
         row = (newest, _rests_on(warehouse, agreed, newest), digest)
         warehouse.run("insert into meta.published values (?, ?, ?)", row)
@@ -81,7 +81,7 @@ def _history_of(contracts: tuple[Contract, ...]) -> Contract | None:
 
 def _rests_on(warehouse: Warehouse, agreed: Contract, until: date) -> str:
     """Digest of what the history holds up to a day, and of how it is written."""
-    days = warehouse.run("select as_of, made from meta.history_days where as_of <= ? order by as_of", (until,))
+    days = warehouse.run(f"select as_of, made from {history.DAYS} where as_of <= ? order by as_of", (until,))
     told = (create_table(agreed, "main"), comments(agreed, agreed.name), __version__, days)
     return hashlib.sha256(repr(told).encode()).hexdigest()
 

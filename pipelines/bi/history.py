@@ -15,7 +15,10 @@ from pipelines.sql_files import text
 from pipelines.warehouse import Warehouse
 
 NAME = "customer_scores_history"
-_TABLE, _SOURCE, _DAYS = f"marts.{NAME}", "scores.customer_days", "meta.history_days"
+DAYS = "meta.history_days"
+"""What is said of each day: contents of the rows it is made of (``source``), and of those that were made (``made``)."""
+
+_TABLE, _SOURCE = f"marts.{NAME}", "scores.customer_days"
 _ORDER = "order by as_of, customer_id"
 
 
@@ -26,7 +29,7 @@ def bring_up(warehouse: Warehouse) -> int:
         days = _changed(warehouse, select)
         if days is None:
             warehouse.run(f"create or replace table {_TABLE} as select * from ({select}) {_ORDER}")
-            warehouse.run(f"create or replace table {_DAYS} as {_account(select)}")
+            warehouse.run(f"create or replace table {DAYS} as {_account(select)}")
         elif days:
             _replace_days(warehouse, select, days)
     return int(warehouse.value(f"select count(*) from {_TABLE}"))
@@ -34,11 +37,11 @@ def bring_up(warehouse: Warehouse) -> int:
 
 def _changed(warehouse: Warehouse, select: str) -> list[date] | None:
     """The days that are not what they would be if made now; None where none is: then the columns may be old too."""
-    if not (warehouse.has_table(_TABLE) and warehouse.has_table(_DAYS)):
+    if not (warehouse.has_table(_TABLE) and warehouse.has_table(DAYS)):
         return None
     days = warehouse.run(
         f"select as_of, coalesce(now.source = kept.source and now.made = kept.made, false) as is_same"
-        f" from ({_account(select)}) as now full join {_DAYS} as kept using (as_of) order by as_of"
+        f" from ({_account(select)}) as now full join {DAYS} as kept using (as_of) order by as_of"
     )
     changed = [day for day, is_same in days if not is_same]
     return changed if len(changed) < len(days) else None
@@ -62,5 +65,5 @@ def _replace_days(warehouse: Warehouse, select: str, days: list[date]) -> None:
     among = f"as_of in ({listed})"
     warehouse.run(f"delete from {_TABLE} where {among}")
     warehouse.run(f"insert into {_TABLE} by name select * from ({select}) where {among} {_ORDER}")
-    warehouse.run(f"delete from {_DAYS} where {among}")
-    warehouse.run(f"insert into {_DAYS} by name select * from ({_account(select)}) where {among}")
+    warehouse.run(f"delete from {DAYS} where {among}")
+    warehouse.run(f"insert into {DAYS} by name select * from ({_account(select)}) where {among}")

@@ -8,7 +8,7 @@ imported where it is used.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from data_contracts import Contract, RowRule
 from data_contracts.casting import identifier
 from data_contracts.sql import row_rules
+from pipelines.bi import history
 from pipelines.checks.findings import Finding
-from pipelines.checks.verified_days import days_to_verify, note_verified
+from pipelines.checks.verified_days import DAYS_OF_HISTORY, Days, days_delivered, days_to_verify, note_verified
 from pipelines.ingest.accepting import LOADED_FROM
 from pipelines.privacy.pseudonyms import kept_contract
 from pipelines.warehouse import Warehouse
@@ -61,16 +62,43 @@ def verify_delivered(warehouse: Warehouse, contract: Contract, night: date) -> l
     RuntimeError
         If an expectation could not be evaluated at all.
     """
+    return _verify_new_days(warehouse, contract, night, "raw", days_delivered(contract.name))
+
+
+def verify_made(warehouse: Warehouse, contract: Contract, night: date) -> list[Finding]:
+    """Hold ``marts.<contract>`` to its contract; of the history the days that no other night found good as they are.
+
+    The rows of days that are not looked at again count as checked.
+
+    Raises
+    ------
+    RuntimeError
+        If an expectation could not be evaluated at all.
+    """
+    if contract.name != history.NAME or not warehouse.has_table(history.DAYS):
+        return verify(warehouse, contract, "marts")
+    findings = _verify_new_days(warehouse, contract, night, "marts", DAYS_OF_HISTORY)
+    rows = warehouse.value(f"select count(*) from {DAYS_OF_HISTORY.table}")
+    return [found if found.checked_rows is None else replace(found, checked_rows=rows) for found in findings]
+
+
+def _verify_new_days(
+    warehouse: Warehouse, contract: Contract, night: date, schema: str, held_by: Days
+) -> list[Finding]:
     agreed = kept_contract(contract, warehouse.settings)
-    days = days_to_verify(warehouse, agreed, _rules(agreed), night)
-    findings = verify(warehouse, contract, "raw", days)
+    days = days_to_verify(warehouse, agreed, _rules(agreed), night, held_by)
+    findings = verify(warehouse, contract, schema, days, held_by.column)
     if all(found.is_passed for found in findings):
-        note_verified(warehouse, agreed, _rules(agreed), night, days)
+        note_verified(warehouse, agreed, _rules(agreed), night, held_by, days)
     return findings
 
 
 def verify(
-    warehouse: Warehouse, contract: Contract, schema: str, days: Collection[date] | None = None
+    warehouse: Warehouse,
+    contract: Contract,
+    schema: str,
+    days: Collection[date] | None = None,
+    day: str = "load_date",
 ) -> list[Finding]:
     """Hold ``schema.<contract>`` to its contract; one finding a promise.
 
@@ -87,8 +115,10 @@ def verify(
     schema : str
         ``raw`` or ``marts``.
     days : collection of date, optional
-        Delivery days whose rows are looked at, by promises about rows and by that about the key, which holds a day at
-        a time; by default all rows are.
+        Days whose rows are looked at, by promises about rows and by that about the key, which holds a day at a time;
+        by default all rows are.
+    day : str
+        The column that says of which day a row is.
 
     Raises
     ------
@@ -100,7 +130,7 @@ def verify(
     if not types.is_passed:
         return [types]
     delivered = list(LOADED_FROM) if schema == "raw" else []
-    rows_wanted = _rows_of(days)
+    rows_wanted = _rows_of(days, day)
     promises = list(_promises(contract, delivered, rows_wanted))
     rules = _rules(contract)
     expectations = [*(promise.expectation for promise in promises), _no_rule_broken(rules, rows_wanted)]
@@ -116,12 +146,12 @@ def _rules(contract: Contract) -> list[RowRule]:
     return [rule for rule in rules if not _at_loading(rule)]
 
 
-def _rows_of(days: Collection[date] | None) -> str:
-    """What a query about rows reads: the table, or its rows of some delivery days."""
+def _rows_of(days: Collection[date] | None, day: str) -> str:
+    """What a query about rows reads: the table, or its rows of some days."""
     if days is None:
         return "{batch}"
-    named = ", ".join(f"date '{day}'" for day in sorted(days))
-    return f"(select * from {{batch}} where {f'load_date in ({named})' if days else 'false'})"
+    named = ", ".join(f"date '{one}'" for one in sorted(days))
+    return f"(select * from {{batch}} where {f'{day} in ({named})' if days else 'false'})"
 
 
 def _promises(contract: Contract, delivered: Sequence[str], rows: str) -> Iterator[_Promise]:

@@ -10,7 +10,7 @@ import dagster as dg
 from data_contracts import Contract, published_contracts
 from pipelines.bi.marts import make
 from pipelines.catalogue import asset_metadata, check_result
-from pipelines.checks.contract_checks import verify
+from pipelines.checks.contract_checks import verify_made
 from pipelines.checks.findings import keep
 from pipelines.partitions import delivery_days
 from pipelines.sql_files import header, tables_read
@@ -49,9 +49,10 @@ def _check(contract: Contract) -> dg.AssetChecksDefinition:
         description=f"{contract.title_en}: the table keeps its contract before it is published.",
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-        findings = verify(warehouse, contract, "marts")
+        night = date.fromisoformat(context.partition_key)
+        findings = verify_made(warehouse, contract, night)
         if contract.name != LAST:
-            keep(warehouse, date.fromisoformat(context.partition_key), "contract", contract.name, findings)
+            keep(warehouse, night, "contract", contract.name, findings)
         return check_result(findings, dg.AssetCheckSeverity.ERROR)
 
     return check
