@@ -9,12 +9,14 @@ from datetime import date
 from pipelines.checks.findings import Finding
 from pipelines.warehouse import Warehouse
 
+_DELIVERED = """
+select order_id, previous_order_id from raw.repurchases
+where load_date <= $as_of
+qualify row_number() over (partition by order_id order by load_date desc) = 1
+"""
+_STAGED = "select order_id, previous_order_id from staging.repurchases where not is_derived"
 _COMPARED = """
-with feed as (
-    select order_id, previous_order_id from raw.repurchases
-    where load_date <= $as_of
-    qualify row_number() over (partition by order_id order by load_date desc) = 1
-),
+with feed as ($feed),
 derived as (
     select
         order_id,
@@ -35,12 +37,14 @@ from feed full join derived on feed.order_id = derived.order_id
 def repurchase_findings(warehouse: Warehouse, as_of: date) -> list[Finding]:
     """Whether the feed of repurchases and the purchases agree as of a day; nothing where there is no such feed.
 
-    Reads ``raw.repurchases`` and ``staging.orders``, so both must have been made before.
+    Reads ``raw.repurchases`` and the staging tables of orders and repurchases, so they must have been made before.
+    Staging as of another day holds other versions: then the newest rows of the feed are sought among all delivered.
     """
     fed = warehouse.value("select count(*) from raw.repurchases where load_date <= ?", (as_of,))
     if not fed:
         return []
-    compared = warehouse.run(_COMPARED.replace("$as_of", f"date '{as_of}'"))
+    feed = _STAGED if _is_staged_for(warehouse, as_of) else _DELIVERED
+    compared = warehouse.run(_COMPARED.replace("$feed", feed).replace("$as_of", f"date '{as_of}'"))
     orders, only_in_feed, only_derived, other_previous = compared[0]
     differing = only_in_feed + only_derived + other_previous
     if differing:
@@ -71,3 +75,9 @@ def repurchase_findings(warehouse: Warehouse, as_of: date) -> list[Finding]:
             text_zh=zh,
         )
     ]
+
+
+def _is_staged_for(warehouse: Warehouse, as_of: date) -> bool:
+    if not warehouse.has_table("meta.staged"):
+        return False
+    return bool(warehouse.run("select 1 from meta.staged where table_name = 'repurchases' and until = ?", (as_of,)))

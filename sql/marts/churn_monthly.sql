@@ -16,18 +16,26 @@ feed as (
 ),
 
 -- Month by month those who have ever been on record; the others are alike where their spells begin and end alike.
+spell_on_record as materialized (
+    select
+        customer_spells.customer_id,
+        customer_spells.active_from,
+        customer_spells.active_until
+    from customer_spells
+    semi join known_churn on customer_spells.customer_id = known_churn.customer_id
+),
+
 active_on_record as (
     select
         calendar.month,
-        customer_spells.customer_id,
-        customer_spells.active_until + 1 as silent_date
+        spell.customer_id,
+        spell.active_until + 1 as silent_date
     from calendar
-    inner join customer_spells
-        on calendar.month > customer_spells.active_from and calendar.month - 1 <= customer_spells.active_until
-    semi join known_churn on customer_spells.customer_id = known_churn.customer_id
+    inner join spell_on_record as spell
+        on calendar.month > spell.active_from and calendar.month - 1 <= spell.active_until
     anti join departures
         on
-            customer_spells.customer_id = departures.customer_id
+            spell.customer_id = departures.customer_id
             and calendar.month > departures.churned_date
             and coalesce(calendar.month <= departures.back_date, true)
 ),

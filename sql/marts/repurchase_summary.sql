@@ -4,7 +4,7 @@ with followed as (
     select
         known_orders.customer_id,
         date_trunc('month', known_orders.ordered_date)::date as month,
-        unnest(['all', coalesce(known_orders.category, 'unknown')]) as told_of,
+        coalesce(known_orders.category, 'unknown') as category,
         getvariable('as_of') - known_orders.ordered_date as age_days,
         purchase_days.next_date - known_orders.ordered_date as days_to_next
     from known_orders
@@ -14,12 +14,53 @@ with followed as (
             and known_orders.ordered_date = purchase_days.ordered_date
 ),
 
-counted as (
+told as (
+    select
+        month,
+        'all' as told_of,
+        age_days,
+        days_to_next
+    from followed
+    union all
+    select
+        month,
+        category as told_of,
+        age_days,
+        days_to_next
+    from followed
+    where category <> 'all'
+),
+
+-- Each customer once a month: on the first of the days with an order in it; and once a month and category.
+came as (
+    select
+        date_trunc('month', ordered_date)::date as month,
+        'all' as told_of,
+        count(*) as customers
+    from purchase_days
+    where coalesce(previous_date < date_trunc('month', ordered_date), true)
+    group by date_trunc('month', ordered_date)::date
+    union all
+    select
+        month,
+        category as told_of,
+        count(*) as customers
+    from (
+        select distinct
+            customer_id,
+            month,
+            category
+        from followed
+        where category <> 'all'
+    ) as once
+    group by month, category
+),
+
+spoken_of as (
     select
         month,
         told_of,
         count(*) as orders,
-        count(distinct customer_id) as customers,
         count(*) filter (age_days >= 30) as old_enough_30d,
         round(avg(coalesce(days_to_next <= 30, false)::bigint) filter (age_days >= 30), 4) as repurchased_30d_share,
         count(*) filter (age_days >= 60) as old_enough_60d,
@@ -28,8 +69,16 @@ counted as (
         round(avg(coalesce(days_to_next <= 90, false)::bigint) filter (age_days >= 90), 4) as repurchased_90d_share,
         quantile_disc(coalesce(days_to_next, 1000000), 0.5) as days_to_next_median,
         min(age_days) as youngest_days
-    from followed
+    from told
     group by month, told_of
+),
+
+counted as (
+    select
+        spoken_of.*,
+        came.customers
+    from spoken_of
+    inner join came on spoken_of.month = came.month and spoken_of.told_of = came.told_of
 ),
 
 measured as (

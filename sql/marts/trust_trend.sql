@@ -24,37 +24,68 @@ chosen as (
     qualify row_number() over (partition by period, period_start order by is_reconstructed asc, as_of desc) = 1
 ),
 
-grouped as (
+-- Who belongs to just the same groups is summed up first: groups are many times fewer than customers.
+alike as (
     select
-        day.*,
-        unnest(
-            groups_of(day.segment, day.region, day.customer_class, null, null),
-            max_depth := 2
-        )
+        day.as_of,
+        day.is_reconstructed,
+        day.segment,
+        day.region,
+        day.customer_class,
+        count(*) as customers,
+        count(*) filter (day.trust_status = 'scored') as customers_with_evidence,
+        count(day.trust_score) filter (day.trust_status = 'scored') as scores,
+        sum(day.trust_score) filter (day.trust_status = 'scored') as score,
+        sum(day.trust_score * day.trust_score) filter (day.trust_status = 'scored') as score_squared,
+        count(*) filter (day.trust_status = 'scored' and day.trust_score < getvariable('trust_bands')['medium'])
+            as low_trust_customers,
+        count(day.churn_risk) filter (day.churn_status <> 'churned') as risks,
+        sum(day.churn_risk) filter (day.churn_status <> 'churned') as risk,
+        max(day.trust_model_version) as trust_model_version
     from scores.customer_days as day
     semi join chosen on day.as_of = chosen.as_of and day.is_reconstructed = chosen.is_reconstructed
+    group by all
 ),
 
-summary as (
+grouped as (
+    select
+        *,
+        unnest(groups_of(segment, region, customer_class, null, null), max_depth := 2)
+    from alike
+),
+
+totals as (
     select
         as_of,
         is_reconstructed,
         segment_by,
         segment_value,
-        count(*) as customers,
-        count(*) filter (trust_status = 'scored') as customers_with_evidence,
-        avg(trust_score) filter (trust_status = 'scored') as trust_score_mean,
-        1.645 * stddev_samp(trust_score) filter (trust_status = 'scored')
-        / sqrt(count(*) filter (trust_status = 'scored')) as margin,
-        avg(case when trust_status = 'scored' then (trust_score < getvariable('trust_bands')['medium'])::bigint end)
-            as low_trust_share,
-        avg(churn_risk) filter (churn_status <> 'churned') as churn_risk_mean,
-        max(trust_model_version) as trust_model_version,
-        customers < getvariable('minimum_customers')
-        or customers_with_evidence < getvariable('minimum_customers') as is_suppressed
+        sum(customers)::bigint as customers,
+        sum(customers_with_evidence)::bigint as customers_with_evidence,
+        sum(scores) as scores,
+        sum(score) as score,
+        sum(score_squared) as score_squared,
+        sum(low_trust_customers) as low_trust_customers,
+        sum(risks) as risks,
+        sum(risk) as risk,
+        max(trust_model_version) as trust_model_version
     from grouped
     where segment_value is not null
     group by as_of, is_reconstructed, segment_by, segment_value
+),
+
+summary as (
+    select
+        * exclude (score, score_squared, risk),
+        score / nullif(scores, 0) as trust_score_mean,
+        -- none of a single customer; greatest() passes over what is null
+        case when scores > 1 then greatest(score_squared - score * trust_score_mean, 0) / (scores - 1) end as variance,
+        1.645 * sqrt(variance) / sqrt(customers_with_evidence) as margin,
+        low_trust_customers / nullif(scores, 0) as low_trust_share,
+        risk / nullif(risks, 0) as churn_risk_mean,
+        customers < getvariable('minimum_customers')
+        or customers_with_evidence < getvariable('minimum_customers') as is_suppressed
+    from totals
 )
 
 select

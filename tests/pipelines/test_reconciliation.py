@@ -7,11 +7,11 @@ from pipelines.checks.reconciliation import repurchase_findings
 from pipelines.ingest.accepting import prepare
 from pipelines.staging import TABLES, stage
 
-D1, D2 = date(2024, 1, 10), date(2024, 1, 12)
+D1, D2, LATER = (date(2024, 1, day) for day in (10, 12, 20))
 
 
-@pytest.fixture
-def compared(open_warehouse):
+@pytest.fixture(params=["staged as of the night", "staged as of a later one"])
+def compared(open_warehouse, request):
     """The finding over orders (order, customer, day) and a feed (order, previous order, delivery day)."""
 
     def run(orders, feed, as_of=D2):
@@ -31,7 +31,7 @@ def compared(open_warehouse):
                 (order, previous, load_date),
             )
         for table in TABLES:
-            stage(warehouse, table)
+            stage(warehouse, table, as_of if request.param == "staged as of the night" else LATER)
         return repurchase_findings(warehouse, as_of)
 
     return run
