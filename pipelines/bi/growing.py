@@ -6,9 +6,9 @@ it, or reading it back (see ``publishing``).
 The history grows by a row a customer and night, and writing all of it anew would cost more with every night. The copy
 is built upon where only days came to the history since it was published, and where it is, byte for byte, the file that
 was read back then: ``meta.published`` holds digests of both. That is forgotten before a night begins to publish and
-noted again when it has: a night that fails or is killed on the way has the next one write the whole file. So does
-everything that takes away or changes what was published: of the place of what is dropped a file keeps the bytes until
-others need it.
+noted again when the new file was read back: a night that fails or is killed on the way has the next one write the whole
+file. So does everything that takes away or changes what was published: a file keeps the bytes of what is dropped until
+their place is needed.
 """
 
 import hashlib
@@ -48,21 +48,18 @@ def keep_history_only(warehouse: Warehouse, database: str) -> None:
     warehouse.run(f"checkpoint {database}")
 
 
-def note(warehouse: Warehouse, contracts: tuple[Contract, ...], digest: str) -> None:
-    """Note that a file of this digest was read back, holds the history as it is now, and is published."""
+def note(warehouse: Warehouse, contracts: tuple[Contract, ...], building: Path) -> None:
+    """Note that a file was read back and holds the history as it is now, before it is moved into place.
+
+    Where it never is, the file that stands there is not the one that was noted, and is not built upon.
+    """
     agreed = _history_of(contracts)
     if agreed is None or not warehouse.has_table(history.DAYS):
         return
     newest: date | None = warehouse.value(f"select max(as_of) from {history.DAYS}")
     if newest is not None:
-        row = (newest, _rests_on(warehouse, agreed, newest), digest)
+        row = (newest, _rests_on(warehouse, agreed, newest), _digest_of(building))
         warehouse.run("insert into meta.published values (?, ?, ?)", row)
-
-
-def digest_of(file: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _forget(warehouse: Warehouse) -> tuple[date, str, str] | None:
@@ -84,6 +81,11 @@ def _rests_on(warehouse: Warehouse, agreed: Contract, until: date) -> str:
     days = warehouse.run(f"select as_of, made from {history.DAYS} where as_of <= ? order by as_of", (until,))
     told = (create_table(agreed, "main"), comments(agreed, agreed.name), __version__, days)
     return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def _digest_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _copied(source: Path, to: Path) -> str:

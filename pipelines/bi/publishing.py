@@ -48,10 +48,9 @@ def publish(warehouse: Warehouse, contracts: tuple[Contract, ...], target: Path)
             for contract in contracts:
                 _copy(warehouse, contract)
         rows = _verified(warehouse, contracts, building)
-        digest = growing.digest_of(building)
+        growing.note(warehouse, contracts, building)
         share(building, warehouse.settings)
         move_durably(building, target)
-        growing.note(warehouse, contracts, digest)
     finally:
         _remove(building)
     return rows

@@ -177,15 +177,24 @@ def test_a_past_day_that_is_not_what_it_was_is_noticed_and_the_next_night_writes
     assert read(target, "select count(*) from customer_scores_history where trust_score = 50") == [(9,)]
 
 
-def test_a_file_that_was_not_noted_is_not_built_upon(warehouse, target, grown, monkeypatch):
-    """As after a kill between the move into place and the note."""
+@pytest.mark.parametrize("step", ["growing.note", "share", "move_durably"])
+def test_a_night_that_ends_before_its_file_is_in_place_has_the_next_one_write_the_whole_file(
+    warehouse, target, grown, monkeypatch, step
+):
     night(warehouse, THIRD)
+
+    def fail(*_):
+        raise OSError("killed")
+
     with monkeypatch.context() as patch:
-        patch.setattr(growing, "note", lambda *_: None)
-        publish(warehouse, CONTRACTS, target)
+        patch.setattr(f"pipelines.bi.publishing.{step}", fail)
+        with pytest.raises(OSError, match="killed"):
+            publish(warehouse, CONTRACTS, target)
+    assert read(target, "select max(as_of) from customer_scores_history") == [(SECOND,)]
     night(warehouse, THIRD + timedelta(days=1))
     publish(warehouse, CONTRACTS, target)
     assert grown == [True, False]
+    assert read(target, f"{ALL} order by all") == warehouse.run(f"from marts.{HISTORY.name} order by all")
 
 
 def test_the_place_of_last_nights_tables_is_used_again(warehouse, target, grown):
