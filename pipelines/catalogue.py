@@ -62,10 +62,11 @@ def check_result(
 ) -> dg.AssetCheckResult:
     """The verdict over findings of one severity, with each finding as a row, the failures in words, and more to see."""
     failed = [finding for finding in findings if not finding.is_passed]
+    kept = "1 promise kept" if len(findings) == 1 else f"{len(findings)} promises kept"
     return dg.AssetCheckResult(
         passed=not failed,
         severity=severity,
-        description="; ".join(map(_words, failed[:10])) or f"{len(findings)} promises kept",
+        description="; ".join(map(_words, failed[:10])) or kept,
         metadata={"results": _table(findings), "promises": len(findings), "failed": len(failed), **(more or {})},
     )
 

@@ -20,6 +20,7 @@ def test_a_check_without_failures_passes_and_says_how_much_it_held():
     assert result.passed
     assert result.description == "2 promises kept"
     assert len(result.metadata["results"].value) == 2
+    assert check_result([finding("a", True)], ERROR).description == "1 promise kept"
 
 
 def test_a_failed_check_names_the_table_and_the_rows_once():
