@@ -28,7 +28,7 @@ REASON_COLUMNS = ("customer_id", "score", "rank", "driver", "contribution", "tex
 
 
 class KnownCustomers(NamedTuple):
-    """What is known of some customers on a day; all frames have the same customers, sorted.
+    """What is known of some customers on a day; all frames have the same customers, and all but counts are sorted.
 
     ``evidence`` and ``evidence_before`` (of those who were known then) are read as the trust model reads them, with the
     groups; ``features`` are those of the churn model, ``status`` says where a customer stands, ``counts`` are unfaded

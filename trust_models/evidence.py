@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ __all__ = [
     "EvidenceSettings",
     "RhythmReference",
     "anchor",
+    "by_stream",
     "coverage",
     "evidence",
     "fading",
@@ -144,12 +146,43 @@ def evidence(
     DataFrame
         One row a customer: customer_id, r_<stream>…, s_<stream>…, in trials.
     """
-    places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
-    rows = tallied.join(places, on="customer_id", how="inner")
-    of_stream = rows["stream"].cast(pl.Enum(streams)).to_physical().to_numpy()
+    sides = by_stream(tallied, customers, streams, [f"{side}_{half_life_days}" for side in ("r", "s")])
     fade, columns = fading(day, half_life_days), dict[str, npt.NDArray[np.float64]]()
-    for side in ("r", "s"):
-        wide = np.zeros((len(streams), len(customers)))
-        wide[of_stream, rows["place"].to_numpy()] = rows[f"{side}_{half_life_days}"].to_numpy() * fade
-        columns |= {f"{side}_{stream}": values for stream, values in zip(streams, wide, strict=True)}
+    for side, wide in zip(("r", "s"), sides, strict=True):
+        columns |= {f"{side}_{stream}": values * fade for stream, values in zip(streams, wide, strict=True)}
     return pl.DataFrame({"customer_id": customers, **columns})
+
+
+def by_stream(
+    rows: pl.DataFrame, customers: pl.Series, streams: Sequence[str], columns: Sequence[str], *, missing: int = 0
+) -> list[npt.NDArray[Any]]:
+    """Columns of rows of customers and streams as arrays.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        [customer_id, stream, <columns>…], one row a customer and stream; those of other customers do not count.
+    customers : Series
+        The customers wanted, in this order.
+    streams : sequence of str
+        All streams that there are rows of.
+    columns : sequence of str
+        The columns wanted.
+    missing : int
+        What stands where there is no row.
+
+    Returns
+    -------
+    list of ndarray of shape (streams, customers)
+        One a column, of its type.
+    """
+    places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
+    found = rows.join(places, on="customer_id", how="inner")
+    of_stream = found["stream"].cast(pl.Enum(streams)).to_physical().to_numpy()
+    arrays = list[npt.NDArray[Any]]()
+    for name in columns:
+        values = found[name].to_numpy()
+        wide = np.full((len(streams), len(customers)), missing, dtype=values.dtype)
+        wide[of_stream, found["place"].to_numpy()] = values
+        arrays.append(wide)
+    return arrays

@@ -73,12 +73,15 @@ def _outcomes(
 def known_of(
     part: Part, *, day: date, day_before: date, settings: ScoringSettings, population_interval_days: float | None
 ) -> dict[str, pl.DataFrame]:
-    """The frames of ``customer_scores.KnownCustomers``, of a part that holds the summaries of two days.
+    """The frames of ``customer_scores.KnownCustomers`` but the counts, of a part that holds the summaries of two days.
 
-    These are ``customers`` and ``streams``, and the same of the earlier day under names that begin with :data:`BEFORE`.
+    These are ``customers`` and ``streams``, which hold the counts already, and the same of the earlier day under names
+    that begin with :data:`BEFORE`.
     """
     now, before = (Summaries(*(part[prefix + name] for name in Summaries._fields)) for prefix in ("", BEFORE))
-    return known_customers(now, before, day, day_before, settings, population_interval_days)._asdict()
+    known = known_customers(now, before, day, day_before, settings, population_interval_days)._asdict()
+    del known["counts"]
+    return known
 
 
 def day_before_of(

@@ -63,6 +63,11 @@ class Counts(NamedTuple):
     failures: Floats
     shifts: Floats
 
+    @property
+    def has_trials(self) -> npt.NDArray[np.bool_]:
+        """Whether a customer has trials in a stream (customers, streams)."""
+        return (self.successes > 0) | (self.failures > 0)
+
     def rows(self, rows: slice | Places) -> Counts:
         """The counts of some of the customers."""
         return Counts(self.successes[rows], self.failures[rows], self.shifts[rows])
@@ -105,7 +110,7 @@ class StreamLikelihoods:
     def posterior(self, counts: Counts) -> Floats:
         """Posterior weights (rows, grid); rows sum to 1."""
         weights = np.tile(PRIOR, (len(counts.successes), 1))
-        has_trials = (counts.successes > 0) | (counts.failures > 0)
+        has_trials = counts.has_trials
         for stream in range(self.streams):
             rows = np.flatnonzero(has_trials[:, stream])
             if len(rows) == len(weights) > 0:
@@ -141,7 +146,7 @@ def posterior_of(likelihoods: Iterable[Floats], rows: int) -> Floats:
 
 def alike(counts: Counts, rows_at_once: int) -> Iterator[tuple[Places, Places]]:
     """Streams and rows of customers who have trials in just these streams, a bounded number of rows at a time."""
-    has_trials = (counts.successes > 0) | (counts.failures > 0)
+    has_trials = counts.has_trials
     pattern = has_trials @ (1 << np.arange(has_trials.shape[1]))
     order = np.argsort(pattern, kind="stable")
     patterns, starts = np.unique(pattern[order], return_index=True)

@@ -11,7 +11,7 @@ Shapley, L. S. (1953). A value for n-person games. Contributions to the Theory o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 from joblib import Parallel, delayed
 
+from trust_models.evidence import by_stream
 from trust_models.streams import STREAMS
 from trust_models.trust import TrustEstimator
 from trust_models.trust_posterior import GRID, PERCENTILE, PRIOR, Counts, Places, StreamLikelihoods, alike
@@ -105,11 +106,16 @@ def reasons(
         shares = shapley_values(estimator, evidence, of="score")
     streams = [name for name in STREAMS if name in estimator.streams_]  # their order decides between equals
     places = [estimator.streams_.index(name) for name in streams]
-    size = np.where(_has_trials(evidence, streams) & estimator.has_trials_[places], np.abs(shares[:, places]), -1.0)
+    has_trials = estimator.counts(evidence).has_trials & estimator.has_trials_
+    size = np.where(has_trials, np.abs(shares), -1.0)[:, places]
     order = np.argsort(-size, axis=1, kind="stable")[:, :most]
     row, rank = np.nonzero(np.take_along_axis(size, order, axis=1) >= 0)
     driver = order[row, rank]
-    trials, failures = (wide[driver, row] for wide in _wide(counts, evidence["customer_id"], streams))
+    known = counts.filter(pl.col("stream").cast(pl.String).is_in(streams)).with_columns(
+        pl.col("stream").cast(pl.String)
+    )
+    wide = by_stream(known, evidence["customer_id"], streams, ("trials", "failures"), missing=-1)
+    trials, failures = (column[driver, row] for column in wide)
     if uncounted := int((trials < 0).sum()):
         raise ValueError(f"{uncounted} reasons have no trials in the counts; give the counts of the same day")
     text_en, text_zh = sentences()
@@ -123,23 +129,6 @@ def reasons(
             "failures": failures,
         }
     ).select("customer_id", "rank", "driver", "contribution", text_en=text_en, text_zh=text_zh)
-
-
-def _has_trials(evidence: pl.DataFrame, streams: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Whether a customer has trials in a stream, (customers, streams)."""
-    columns = [(evidence[f"r_{name}"] + evidence[f"s_{name}"]).to_numpy() for name in streams]
-    return np.column_stack(columns) > 0
-
-
-def _wide(counts: pl.DataFrame, customers: pl.Series, streams: Sequence[str]) -> Iterator[npt.NDArray[np.int64]]:
-    """Trials, then failures of each stream and customer (streams, customers); −1 where there is no row."""
-    places = pl.DataFrame({"customer_id": customers}).with_row_index("place")
-    rows = counts.filter(pl.col("stream").cast(pl.String).is_in(streams)).join(places, on="customer_id", how="inner")
-    of_stream = rows["stream"].cast(pl.String).cast(pl.Enum(streams)).to_physical().to_numpy()
-    for name in ("trials", "failures"):
-        wide = np.full((len(streams), len(customers)), -1, dtype=np.int64)
-        wide[of_stream, rows["place"].to_numpy()] = rows[name].to_numpy()
-        yield wide
 
 
 def _shares(likelihoods: StreamLikelihoods, counts: Counts, streams: Places, rows: Places, scale: Floats) -> Floats:

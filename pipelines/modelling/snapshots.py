@@ -54,8 +54,8 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Bro
         for table in (*KNOWN.values(), DAY_BEFORE, TRIAL_CHANGES):
             warehouse.run(f"drop table if exists {table}")
         for known in _known(warehouse, as_of, models):
-            for name, table in KNOWN.items():
-                warehouse.append(table, known[name])
+            for name, frame in known.items():
+                warehouse.append(KNOWN[name], frame)
         for found in _days_before(warehouse, as_of, models):
             warehouse.append(DAY_BEFORE, found["evidence"])
             warehouse.append(TRIAL_CHANGES, found["changed"])
@@ -63,16 +63,16 @@ def take_snapshot(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Bro
 
 
 def kept_snapshot(warehouse: Warehouse, customers: str) -> KnownCustomers:
-    """What the snapshot knows of the customers who meet a condition, sorted."""
+    """What the snapshot knows of the customers who meet a condition."""
     frames = {
         name: warehouse.frame(f"select * from {table} where {customers} order by customer_id")
-        for name, table in (KNOWN | {"counts": COUNTS}).items()
+        for name, table in KNOWN.items()
     }
-    return KnownCustomers(**frames)
+    return KnownCustomers(**frames, counts=warehouse.frame(f"from {COUNTS} where {customers}"))
 
 
 def _known(warehouse: Warehouse, as_of: date, models: ModelsInUse) -> Iterator[dict[str, pl.DataFrame]]:
-    """What the summaries say of all customers, a part at a time: the frames of ``KnownCustomers``."""
+    """What the summaries say of all customers, a part at a time: the frames of :data:`KNOWN`."""
     work = partial(
         known_of,
         day=as_of,
