@@ -116,7 +116,7 @@ class Settings:
             time_zone=os.environ.get("TRUST_TIME_ZONE", "UTC"),
             currency=os.environ.get("TRUST_CURRENCY") or None,
             pseudonym_key=os.environ.get("TRUST_PSEUDONYM_KEY"),
-            memory_limit=os.environ.get("TRUST_MEMORY_LIMIT") or "20%",
+            memory_limit=os.environ.get("TRUST_MEMORY_LIMIT") or cls.memory_limit,
             wait_minutes=read_minutes(os.environ.get("TRUST_WAIT") or "0") if wait_minutes is None else wait_minutes,
             readers_group=os.environ.get("TRUST_READERS_GROUP") or None,
             max_file_bytes=read_gigabytes(os.environ.get("TRUST_MAX_FILE_GB") or "64"),

@@ -79,12 +79,12 @@ def part_to_stage(warehouse: Warehouse, table: str, until: date, given: Mapping[
     since: date = held[0][0]
     if any(since < first <= until for first in _first_deliveries(table, given)):
         return None
-    key, among, _ = _made_by(warehouse, table, until)
-    touched = f"select distinct {', '.join(key)} from {among} where {_between(since, until)}"
-    if among == "staging.orders":
+    made = _made_by(warehouse, table, until)
+    touched = f"select distinct {made.columns} from {made.table} where {_between(since, until)}"
+    if made.table == "staging.orders":
         spoken_of = f"select order_id from raw.purchases where {_between(since, until)}"
         touched = f"select distinct customer_id from raw.purchases where order_id in ({spoken_of})"
-    return _part(warehouse, table, until, f"semi join touched using ({', '.join(key)})", touched)
+    return made.part(f"semi join touched using ({made.columns})", touched)
 
 
 def parts_of_whole(warehouse: Warehouse, table: str, until: date) -> list[Part]:
@@ -92,11 +92,10 @@ def parts_of_whole(warehouse: Warehouse, table: str, until: date) -> list[Part]:
 
     A key is in one part with all that was delivered of it; in which, its hash says.
     """
-    key, among, _ = _made_by(warehouse, table, until)
-    parts = -(-warehouse.value(f"select count(*) from {among}") // ROWS_AT_ONCE)
-    hashed = f"hash({', '.join(key)}) % {parts}"
+    made = _made_by(warehouse, table, until)
+    parts = -(-warehouse.value(f"select count(*) from {made.table}") // ROWS_AT_ONCE)
     numbers = range(parts) if parts > 1 else ()
-    return [_part(warehouse, table, until, f"where {hashed} = {number}") for number in numbers]
+    return [made.part(f"where hash({made.columns}) % {parts} = {number}") for number in numbers]
 
 
 def note_staged(warehouse: Warehouse, table: str, until: date, given: Mapping[str, object]) -> None:
@@ -106,26 +105,34 @@ def note_staged(warehouse: Warehouse, table: str, until: date, given: Mapping[st
     warehouse.run("insert into meta.staged values (?, ?, ?)", (table, until, _made_of(warehouse, table, until, given)))
 
 
-def _made_by(warehouse: Warehouse, table: str, until: date) -> tuple[tuple[str, ...], str, bool]:
-    """The key that the SQL of a table keeps together, the table its rows come of, and whether it reads no other.
+@dataclass(frozen=True)
+class _MadeBy:
+    """The key that the SQL of a table keeps together, the table its rows come of, and those then read as if empty."""
 
-    Repurchases come of the company's own feed, where it keeps one, and else of the orders of each customer.
-    """
+    key: tuple[str, ...]
+    table: str
+    nothing_of: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> str:
+        return ", ".join(self.key)
+
+    def part(self, rows: str, touched: str | None = None) -> Part:
+        """The part that some of the rows make."""
+        nothing = {table: f"nothing_of_{table.partition('.')[2]}" for table in self.nothing_of}
+        reads = {"part": f"select * from {self.table} {rows}"}
+        reads |= {name: f"select * from {table} limit 0" for table, name in nothing.items()}
+        return Part(self.key, reads, {self.table: "part", **nothing}, touched)
+
+
+def _made_by(warehouse: Warehouse, table: str, until: date) -> _MadeBy:
+    """Repurchases come of the company's own feed, where it keeps one, and else of the orders of each customer."""
     if table != "repurchases":
         source, key = _KEYS[table]
-        return key, f"raw.{source}", True
+        return _MadeBy(key, f"raw.{source}")
     if warehouse.value(f"select count(*) > 0 from raw.repurchases where load_date <= date '{until}'"):
-        return ("order_id",), "raw.repurchases", False
-    return ("customer_id",), "staging.orders", True
-
-
-def _part(warehouse: Warehouse, table: str, until: date, rows: str, touched: str | None = None) -> Part:
-    """The part of a table that some rows of the table it is made of make."""
-    key, among, is_alone = _made_by(warehouse, table, until)
-    reads, instead = {"part": f"select * from {among} {rows}"}, {among: "part"}
-    if not is_alone:  # the feed says all: nothing is derived
-        reads["underived"], instead["staging.orders"] = "select * from staging.orders limit 0", "underived"
-    return Part(key, reads, instead, touched)
+        return _MadeBy(("order_id",), "raw.repurchases", nothing_of=("staging.orders",))
+    return _MadeBy(("customer_id",), "staging.orders")
 
 
 def _between(since: date, until: date) -> str:
