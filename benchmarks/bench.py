@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 TRUST = Path(sys.executable).with_name("trust")
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
 SIZES = {"100k": 100_000, "1M": 1_000_000, "10M": 10_000_000, "100M": 100_000_000}
-LARGEST_SIMULATED = SIZES["10M"]
+LARGEST_SIMULATED = "10M"
 PURCHASES_A_CUSTOMER, DAYS = 11.4, 1095
 LIBRARIES = ("duckdb", "polars", "numpy", "scikit-learn", "dagster", "great-expectations")
 _STEP = re.compile(r"^  (\w+)\.\S+\s+(?:[\d,]+ rows)?\s+([\d.]+) s$")
@@ -86,9 +86,9 @@ def _company(folder: Path, purchases: int, seed: int) -> Path:
 
     It is simulated, or where that would not fit into memory, many copies of one that is.
     """
-    if purchases > LARGEST_SIMULATED and not (folder / "landing").is_dir():
-        whole = _company(folder.with_name("10M"), LARGEST_SIMULATED, seed)
-        copy_company(whole, folder / "landing", purchases // LARGEST_SIMULATED)
+    if purchases > SIZES[LARGEST_SIMULATED] and not (folder / "landing").is_dir():
+        one = _company(folder.with_name(LARGEST_SIMULATED), SIZES[LARGEST_SIMULATED], seed)
+        copy_company(one, folder / "landing", purchases // SIZES[LARGEST_SIMULATED])
     elif not (folder / "landing").is_dir():
         customers = str(round(purchases / PURCHASES_A_CUSTOMER))
         size = ["--customers", customers, "--days", str(DAYS), "--seed", str(seed)]

@@ -23,7 +23,7 @@ READ = {
     ".parquet": "read_parquet('{path}')",
     ".csv": "read_csv('{path}', all_varchar = true)",
     ".gz": "read_csv('{path}', all_varchar = true)",
-    ".ndjson": "read_ndjson('{path}', auto_detect = true, convert_strings_to_integers = false)",
+    ".ndjson": "read_ndjson('{path}')",
 }
 WRITE = {
     ".parquet": "format parquet, compression zstd",
@@ -44,14 +44,17 @@ def main() -> None:
 
 
 def copy_company(landing: Path, target: Path, copies: int) -> None:
-    """Write the landing zone of a company that is so many copies of another."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as spill:
-        database = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": spill})
+    """Write the landing zone of a company that is so many copies of another; it is there whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        building = Path(folder) / "landing"
+        database = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": folder})
         for path in sorted(path for path in landing.rglob("*") if path.is_file()):
-            copy = target / path.relative_to(landing)
+            copy = building / path.relative_to(landing)
             copy.parent.mkdir(parents=True, exist_ok=True)
             times = 1 if path.parent.name in SHARED else copies
             database.execute(f"copy ({_rows(database, path, times)}) to '{copy}' ({WRITE[path.suffix]})")
+        building.rename(target)
 
 
 def _rows(database: duckdb.DuckDBPyConnection, path: Path, times: int) -> str:
