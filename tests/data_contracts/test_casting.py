@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_contracts import Column, Contract, contract
+from data_contracts.model import ColumnType
 from data_contracts.sql import typed_columns
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SPACES = "".join(chr(code) for code in range(0x3001) if unicodedata.category(chr(code)) == "Zs")
-TYPES = ("VARCHAR", "DOUBLE", "BIGINT", "BOOLEAN", "DATE", "TIMESTAMP")
+TYPES: tuple[ColumnType, ...] = ("VARCHAR", "DOUBLE", "BIGINT", "BOOLEAN", "DATE", "TIMESTAMP")
 EVERY_TYPE = Contract(
     name="every_type",
     kind="landing",
@@ -21,7 +22,7 @@ EVERY_TYPE = Contract(
     description_en="",
     description_zh="",
     owner="",
-    columns=tuple(Column(type_.lower(), type_, "", "", "internal") for type_ in TYPES),  # type: ignore[arg-type]
+    columns=tuple(Column(type_.lower(), type_, "", "", "internal") for type_ in TYPES),
     key=("varchar",),
     rules=(),
 )

@@ -17,6 +17,8 @@ FIRST = date(2024, 1, 31)
 SECOND, THIRD = FIRST + timedelta(days=1), FIRST + timedelta(days=2)
 VALUES = {"VARCHAR": "x", "DOUBLE": 0.5, "DATE": FIRST, "BOOLEAN": False, "BIGINT": 1}
 ALL = "select * from customer_scores_history"
+BLOCK = 262_144
+"""Bytes of a block of a DuckDB file."""
 
 
 def night(warehouse, day, customers=3, score=50.0):
@@ -150,11 +152,15 @@ def test_the_whole_file_is_written_where_more_than_a_day_has_changed(warehouse, 
         assert grown[-1] is True
 
 
-def test_a_night_that_is_run_again_writes_the_whole_file(warehouse, target, grown):
-    night(warehouse, SECOND, score=12.0)
+@pytest.mark.parametrize("score", [12.0, 50.0])
+def test_a_night_that_is_run_again_writes_the_whole_file(warehouse, target, grown, score):
+    night(warehouse, SECOND, score=score)
     publish(warehouse, CONTRACTS, target)
     assert grown == [False]
-    assert read(target, "select distinct trust_score from customer_scores_history order by all") == [(12.0,), (50.0,)]
+    scores = sorted({score, 50.0})
+    assert read(target, "select distinct trust_score from customer_scores_history order by all") == [
+        (s,) for s in scores
+    ]
 
 
 def test_a_past_day_that_is_not_what_it_was_is_noticed_and_the_next_night_writes_the_whole_file(
@@ -207,4 +213,5 @@ def test_the_place_of_last_nights_tables_is_used_again(warehouse, target, grown)
     assert grown == [True] * 9
     warehouse.run("delete from meta.published")
     publish(warehouse, CONTRACTS, target)
-    assert sizes[-1] < 1.3 * target.stat().st_size
+    # blocks that threads leave half empty differ from run to run: 2 or 3 were seen, and 5 where the place is not freed
+    assert sizes[-1] <= target.stat().st_size + 4 * BLOCK
