@@ -12,6 +12,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from pipelines.warehouse import Warehouse
 
+ROOT = Path(__file__).resolve().parents[1]
+
 os.environ.setdefault("TRUST_REPORT_LANGUAGES", "none")
 """Nights of the quick tests write no report: drawing its charts would take longer than most of them."""
 
@@ -27,6 +29,17 @@ PURCHASE = {
 }
 
 Row = Mapping[str, object]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nights of tests are recorded in a place of their own: on the project's Dagster pages nobody shall meet them."""
+    home = tmp_path_factory.mktemp("dagster_home")
+    ours = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+    (home / "dagster.yaml").write_text(ours.replace("base_dir: .dagster/", f"base_dir: {home}/.dagster/"), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        yield
 
 
 @pytest.fixture
