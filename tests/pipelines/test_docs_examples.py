@@ -19,9 +19,7 @@ def blocks(page: str, language: str) -> list[tuple[str, str]]:
 
 
 def night(folder: Path) -> str:
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("TRUST_") and name != "DAGSTER_HOME"
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRUST_")}
     done = subprocess.run(
         [TRUST, "run", "--landing", folder / "landing", "--warehouse", folder / "warehouse"],
         env=environment | {"TRUST_TIME_ZONE": "Asia/Shanghai", "TRUST_CURRENCY": "CNY"},
