@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from pipelines.errors import BusyError
 from pipelines.ingest.business_days import business_date_sql
@@ -175,8 +176,15 @@ class Warehouse:
 
     @contextmanager
     def offered(self, frame: pl.DataFrame) -> Iterator[str]:
-        """Offer a frame to SQL under a name for the time of a ``with`` block."""
-        self._connection.register("offered_frame", frame.to_arrow())
+        """Offer a frame to SQL under a name for the time of a ``with`` block, to be read once.
+
+        It is offered as a stream, which holds nothing any more when it was read: DuckDB 2.0.0 holds on to what was
+        offered in a transaction until its end. A second reading is an error.
+        """
+        table = frame.to_arrow()
+        stream = pa.RecordBatchReader.from_batches(table.schema, iter(table.to_batches()))
+        del table
+        self._connection.register("offered_frame", stream)
         try:
             yield "offered_frame"
         finally:

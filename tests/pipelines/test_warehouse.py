@@ -1,16 +1,22 @@
+import gc
 import os
 import signal
 import stat
 import struct
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from pipelines.errors import BusyError, UserError
@@ -256,6 +262,26 @@ def test_an_offered_frame_is_gone_behind_its_block(warehouse):
         assert warehouse.value(f"select a from {view}") == 1
     with pytest.raises(duckdb.CatalogException):
         warehouse.run(f"from {view}")
+
+
+def test_a_frame_is_let_go_of_before_its_transaction_ends(warehouse):
+    numbers = np.arange(1000)
+    held = weakref.ref(numbers)
+    looks_at_them = [SimpleNamespace(to_arrow=partial(pa.table, {"number": pa.array(numbers)}))]
+    with warehouse.transaction():
+        warehouse.append("scores.thing", looks_at_them.pop())
+        del numbers
+        gc.collect()
+        assert held() is None
+    assert warehouse.value("select sum(number) from scores.thing") == sum(range(1000))
+
+
+def test_an_offered_frame_is_read_once(warehouse):
+    with (
+        warehouse.offered(pl.DataFrame({"a": [1]})) as view,
+        pytest.raises(duckdb.InvalidInputException, match="Invalid Input"),
+    ):
+        warehouse.run(f"from {view} union all from {view}")
 
 
 def test_value_is_none_where_there_is_no_row(warehouse):
