@@ -7,6 +7,9 @@ The driver writes the frames of each part; a task reads those of its part, does 
 under a name of its own until it is whole. A task that runs again, because its worker was lost or was slow, writes the
 same bytes over those of the one before. Through Spark itself travel the work with its models, and the numbers of the
 parts: no row of a customer. Only data frames are used: so a classic cluster and a server of Spark Connect do alike.
+
+Parts go out a few at a time, as jobs of their own, while workers are busy with those before; what came back of a part
+is read and taken off the shared path in the order of the parts. So the path never holds more than the parts at work.
 """
 
 import os
@@ -15,9 +18,12 @@ import socket
 import sys
 import tempfile
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "part bigint, names string, refusal string"
 CONNECT_PORT, SECONDS_TO_ANSWER = 15002, 10
+PARTS_OF_A_JOB, JOBS_AT_ONCE = 16, 16
+"""Parts that are handed over together, and how often before the first of them is waited for."""
 _LOG = Path(__file__).with_name("spark_log.properties")
 _SETTINGS = {
     "spark.ui.enabled": "false",
@@ -75,23 +83,29 @@ class SparkEngine:
         ValueError
             If the work refused a part.
         """
-        with shared_stage(self.settings) as stage:
-            count = 0
-            for count, part in enumerate(parts, start=1):
-                _write(stage / "in" / str(count - 1), part)
-            made = self._run(work, stage, count)
-            for number in range(count):
-                yield _read(stage / "out" / str(number), made[number])
+        with shared_stage(self.settings) as stage, ThreadPoolExecutor(JOBS_AT_ONCE) as threads:
+            begun = deque[Future[dict[int, list[str]]]]()
+            handed_over = _handed_over(stage, parts)
+            try:
+                while numbers := list(islice(handed_over, PARTS_OF_A_JOB)):
+                    begun.append(threads.submit(self._run, work, stage, numbers))
+                    while begun and (len(begun) == JOBS_AT_ONCE or begun[0].done()):
+                        yield from _taken_back(stage, begun.popleft().result())
+                while begun:
+                    yield from _taken_back(stage, begun.popleft().result())
+            except BaseException:
+                if any(not job.done() for job in begun):
+                    self.session.interruptAll()  # nobody waits for them any more
+                raise
 
-    def _run(self, work: Work, stage: Path, count: int) -> dict[int, list[str]]:
-        """Do the work on all parts; returns the names of the frames that each gave."""
-        if not count:
-            return {}
+    def _run(self, work: Work, stage: Path, numbers: list[int]) -> dict[int, list[str]]:
+        """Do the work on consecutive parts; returns the names of the frames that each gave."""
         from pyspark.errors import PySparkException, PythonException
 
-        numbers = self.session.range(0, count, 1, count)
+        count = len(numbers)
+        one_a_task = self.session.range(numbers[0], numbers[-1] + 1, 1, count)
         try:
-            rows = numbers.mapInArrow(_task(work, str(stage)), SCHEMA).collect()
+            rows = one_a_task.mapInArrow(_task(work, str(stage)), SCHEMA).collect()
         except PythonException as error:
             if "SharedPathError" in str(error):
                 raise UserError(
@@ -105,9 +119,25 @@ class SparkEngine:
         if refusals := sorted(row.refusal for row in rows if row.refusal):
             raise ValueError(refusals[0])
         made = {row.part: row.names.split(",") for row in rows}
-        if sorted(made) != list(range(count)) or len(rows) != count:
+        if sorted(made) != numbers or len(rows) != count:
             raise RuntimeError(f"Spark gave back {len(rows)} parts of {count}")
         return made
+
+
+def _handed_over(stage: Path, parts: Iterable[Part]) -> Iterator[int]:
+    """Write the parts for the workers, each when its number is asked for."""
+    for number, part in enumerate(parts):
+        _write(stage / "in" / str(number), part)
+        yield number
+
+
+def _taken_back(stage: Path, made: dict[int, list[str]]) -> Iterator[dict[str, pl.DataFrame]]:
+    """What the workers made of parts, in their order; nothing of a part stays on the shared path."""
+    for number, names in sorted(made.items()):
+        frames = _read(stage / "out" / str(number), names)
+        for way in ("in", "out"):
+            shutil.rmtree(stage / way / str(number))
+        yield frames
 
 
 def _task(work: Work, stage: str) -> "Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]":

@@ -1,10 +1,15 @@
 """Engines without Spark: what a worker does with a part, and what is said where Spark cannot be used."""
 
 import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from pipelines.errors import UserError
@@ -32,6 +37,68 @@ def refused(part: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 
 def hand_over(stage: Path) -> None:
     spark_engine._write(stage / "in" / "0", {"given": pl.DataFrame({"n": [1, 2]})})
+
+
+class OneProcess:
+    """What the engine asks of a session of Spark, without a cluster: each job is done where it is asked for."""
+
+    def __init__(self) -> None:
+        self.interrupted = Event()
+
+    def range(self, first: int, end: int, step: int, tasks: int) -> Any:
+        assert tasks == (end - first) // step
+        batches = [pa.RecordBatch.from_pydict({"id": [number]}) for number in range(first, end, step)]
+
+        def collect(task: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]) -> list[Any]:
+            return [SimpleNamespace(**row) for made in task(iter(batches)) for row in made.to_pylist()]
+
+        return SimpleNamespace(mapInArrow=lambda task, schema: SimpleNamespace(collect=lambda: collect(task)))
+
+    def interruptAll(self) -> None:  # noqa: N802  # Spark's own name
+        self.interrupted.set()
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> OneProcess:
+    errors = SimpleNamespace(PySparkException=OSError, PythonException=OSError)
+    monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace(errors=errors))
+    monkeypatch.setitem(sys.modules, "pyspark.errors", errors)
+    session = OneProcess()
+    monkeypatch.setattr(spark_engine, "_session", lambda *_: session)
+    monkeypatch.setattr(spark_engine, "PARTS_OF_A_JOB", 2)
+    monkeypatch.setattr(spark_engine, "JOBS_AT_ONCE", 3)
+    return session
+
+
+def some_parts(count: int) -> Iterator[dict[str, pl.DataFrame]]:
+    return ({"given": pl.DataFrame({"n": [number]})} for number in range(count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 13])
+def test_parts_come_back_in_their_order_and_few_lie_on_the_shared_path(
+    settings: Settings, session: OneProcess, count: int
+) -> None:
+    came, most = [], 0
+    for made in spark_engine.SparkEngine(settings).map(doubled, some_parts(count)):
+        came += made["made"]["n"].to_list()
+        most = max(most, len(list(shared_folder(settings).glob("*/in/*"))))
+    assert came == [2 * number for number in range(count)]
+    assert most < 2 * 3
+    assert list((settings.spark_shared or Path()).iterdir()) == []
+    assert not session.interrupted.is_set()
+
+
+def test_a_refused_part_ends_the_stage_and_what_is_still_worked_on(settings: Settings, session: OneProcess) -> None:
+    def waits(part: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+        if part["given"]["n"].item() < 2:  # the first job
+            return refused(part)
+        assert session.interrupted.wait(timeout=60)
+        return doubled(part)
+
+    with pytest.raises(ValueError, match="no such feature"):
+        list(spark_engine.SparkEngine(settings).map(waits, some_parts(9)))
+    assert session.interrupted.is_set()
+    assert list((settings.spark_shared or Path()).iterdir()) == []
 
 
 def test_a_night_uses_this_process_unless_another_engine_is_named(settings: Settings) -> None:
