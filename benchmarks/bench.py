@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,8 @@ def main() -> None:
         landing = _company(chosen.folder.absolute() / chosen.purchases, SIZES[chosen.purchases], chosen.seed)
         newest = max(date.fromisoformat(path.name[:10]) for path in (landing / "purchases").iterdir())
         found = []
-        for one in itertools.chain(_yardsticks(landing, newest, work), _nights(landing, newest, work)):
+        nights = _nights(landing, newest, work, chosen.eve)
+        for one in itertools.chain(_yardsticks(landing, newest, work), nights):
             print(_line(one), flush=True)
             found.append(one)
         table = _table(chosen.purchases, found)
@@ -77,6 +79,7 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--purchases", choices=SIZES, default="1M")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--folder", type=Path, default=Path("scratch/bench"), help="keeps the simulated companies")
+    arguments.add_argument("--eve", type=Path, help="a new folder, that the warehouse of the first night is copied to")
     arguments.add_argument("--append", type=Path, help="a page that the table is added to")
     return arguments.parse_args()
 
@@ -108,11 +111,13 @@ def _yardsticks(landing: Path, newest: date, work: Path) -> Iterator[Measured]:
         yield _measure(name, [python, str(HERE / "yardsticks" / script), str(landing), str(newest), str(work / target)])
 
 
-def _nights(landing: Path, newest: date, work: Path) -> Iterator[Measured]:
-    """A first night, with training, and the night after."""
+def _nights(landing: Path, newest: date, work: Path, kept: Path | None) -> Iterator[Measured]:
+    """A first night, with training, whose warehouse may be kept; and the night after."""
     eve = newest - timedelta(days=2 if newest.weekday() == 6 else 1)
     warehouse = work / "warehouse"
     yield _night("first night, with training", landing, warehouse, eve)
+    if kept:
+        shutil.copytree(warehouse, kept)
     yield _night("night after", landing, warehouse, eve + timedelta(days=1))
 
 

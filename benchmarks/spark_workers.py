@@ -3,9 +3,9 @@
     make spark-env
     .venv/bin/python benchmarks/spark_workers.py LANDING WAREHOUSE DAY
 
-WAREHOUSE holds a night before DAY, with its models; it is copied for every contestant. Each worker is a process of one
-core, with Polars on one thread; master, workers and driver share this machine. Parts are smaller than those of real
-nights where there is little data (``--events``), so that there is something to hand out.
+WAREHOUSE holds a night before DAY, with its models (``bench.py --eve`` keeps one); it is copied for every contestant.
+Each worker is a process of one core, with Polars on one thread; master, workers and driver share this machine. Parts
+are smaller than those of real nights where there is little data (``--events``), so that there is something to hand out.
 
 Belongs here: starting a cluster for each contestant, measuring from outside, the table.
 Must not be here: assertions on time (a benchmark tells, it does not judge).

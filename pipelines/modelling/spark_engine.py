@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "part bigint, names string, refusal string"
 CONNECT_PORT, SECONDS_TO_ANSWER = 15002, 10
-PARTS_OF_A_JOB, JOBS_AT_ONCE = 16, 16
+PARTS_OF_A_JOB, JOBS_AT_ONCE = 4, 64
 """Parts that are handed over together, and how often before the first of them is waited for."""
 _LOG = Path(__file__).with_name("spark_log.properties")
 _SETTINGS = {
