@@ -5,7 +5,7 @@ Must not be here: the measures (see ``trust_models.drift``), their words (see ``
 that has moved is warned of, never stopped and never retrained.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -132,11 +132,10 @@ def drift_findings(warehouse: Warehouse, as_of: date) -> list[Finding]:
         "select trust_score, trust_experience, trust_status, churn_risk, churn_status from scores.customer_days"
         f" where as_of = date '{as_of}' and not is_reconstructed"
     )
-    features = warehouse.table("features.customer_features")
     moves = [
-        *_moves(churn, FEATURES, features, limits),
-        *_moves(churn, SCORES, _given(scores), limits),
-        *_moves(trust, SCORES, scores.select("trust_score", "trust_experience"), limits),
+        *_moves(churn, FEATURES, _features(warehouse), limits),
+        *_moves(churn, SCORES, _given(scores).iter_columns(), limits),
+        *_moves(trust, SCORES, scores.select("trust_score", "trust_experience").iter_columns(), limits),
     ]
     return [
         *(finding for _, finding in sorted(moves, key=lambda move: -move[0])),
@@ -176,15 +175,25 @@ def _kept(frame: pl.DataFrame) -> dict[str, Any]:
     return {name: asdict(distribution(frame[name])) for name in frame.columns}
 
 
-def _moves(model: Registered | None, table: str, now: pl.DataFrame, limits: Limits) -> Iterator[tuple[float, Finding]]:
+def _features(warehouse: Warehouse) -> Iterator[pl.Series]:
+    """What the churn model reads, a column at a time: all columns of a large company would fill the memory."""
+    names = warehouse.run("select column_name from (describe features.customer_features)")
+    for (name,) in names:
+        if name != "customer_id":
+            yield warehouse.frame(f'select "{name}" from features.customer_features')[name]
+
+
+def _moves(
+    model: Registered | None, table: str, now: Iterable[pl.Series], limits: Limits
+) -> Iterator[tuple[float, Finding]]:
     """How far each column that the card speaks of has moved since the training of the model, with its index."""
     kept: Mapping[str, Any] = {} if model is None else model.card.get("reference", {})
-    for name in now.columns:
-        if model is not None and name in kept:
-            before = Distribution.of(kept[name])
-            after = before.again(now[name])
+    for column in now:
+        if model is not None and column.name in kept:
+            before = Distribution.of(kept[column.name])
+            after = before.again(column)
             if before.customers and after.customers:
-                yield _move(model, table, name, before, after, limits)
+                yield _move(model, table, column.name, before, after, limits)
 
 
 def _move(
