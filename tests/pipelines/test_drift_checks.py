@@ -106,6 +106,19 @@ def test_every_feature_and_score_is_compared_and_said_in_both_languages(warehous
     assert {finding.severity for finding in findings} == {"warning"}
 
 
+def test_features_are_looked_at_one_column_at_a_time(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, widths = warehouse.frame, []
+
+    def seen(query: str) -> pl.DataFrame:
+        frame = read(query)
+        widths.extend([frame.width] if "customer_features" in query else [])
+        return frame
+
+    monkeypatch.setattr(warehouse, "frame", seen)
+    drift_findings(warehouse, NIGHT)
+    assert set(widths) == {1}  # the features of a large company would fill the memory
+
+
 def test_a_feature_that_moved_is_warned_of_with_how_far_where_and_what_to_do(warehouse: Warehouse) -> None:
     warehouse.run("update features.customer_features set order_amount_last = order_amount_last * 50")
     (finding,) = failed(drift_findings(warehouse, NIGHT))
