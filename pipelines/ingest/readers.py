@@ -141,13 +141,14 @@ def _select_objects(lines: str, columns: Sequence[str]) -> str:
 
 
 def select_frame(shape: Shape, view: str, columns: Sequence[str]) -> str:
-    """The select that reads a frame of ``line_reader``, offered as ``view``, like a file of that shape."""
+    """The select that reads a frame of ``line_reader``, offered as ``view`` and read once, like a file."""
     if shape.format != ".ndjson":
         return f"select *, 0 as source_file from {view}"
-    lines = f"select line, 0 as source_file, source_row from {view} where broken_line is null"
+    lines = "select line, 0 as source_file, source_row from offered_line where broken_line is null"
     return (
-        f"{_select_objects(lines, [column for column in columns if column in shape.columns])} union all by name"
-        f" select 0 as source_file, * exclude (line) from {view} where broken_line is not null"
+        f"with offered_line as materialized (from {view})"
+        f" {_select_objects(lines, [column for column in columns if column in shape.columns])} union all by name"
+        " select 0 as source_file, * exclude (line) from offered_line where broken_line is not null"
     )
 
 
