@@ -89,9 +89,13 @@ def test_parts_come_back_in_their_order_and_few_lie_on_the_shared_path(
 
 
 def test_a_refused_part_ends_the_stage_and_what_is_still_worked_on(settings: Settings, session: OneProcess) -> None:
+    another_works = Event()
+
     def waits(part: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if part["given"]["n"].item() < 2:  # the first job
+            assert another_works.wait(timeout=60)
             return refused(part)
+        another_works.set()
         assert session.interrupted.wait(timeout=60)
         return doubled(part)
 
