@@ -81,7 +81,10 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--folder", type=Path, default=Path("scratch/bench"), help="keeps the simulated companies")
     arguments.add_argument("--eve", type=Path, help="a new folder, that the warehouse of the first night is copied to")
     arguments.add_argument("--append", type=Path, help="a page that the table is added to")
-    return arguments.parse_args()
+    chosen = arguments.parse_args()
+    if chosen.eve and chosen.eve.exists():
+        arguments.error(f"--eve: {chosen.eve} is there already")  # said before everything is measured, not after
+    return chosen
 
 
 def _company(folder: Path, purchases: int, seed: int) -> Path:
