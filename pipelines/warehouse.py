@@ -183,7 +183,6 @@ class Warehouse:
         """
         table = frame.to_arrow()
         stream = pa.RecordBatchReader.from_batches(table.schema, iter(table.to_batches()))
-        del table
         self._connection.register("offered_frame", stream)
         try:
             yield "offered_frame"
